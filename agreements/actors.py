@@ -1,0 +1,85 @@
+"""Who acts: people with roles per institution, and named automatic actors."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+LAB = "lab"
+"""The id of the institution that runs the portal and holds the weights."""
+
+
+class Role(StrEnum):
+    """What a person is at one institution."""
+
+    COORDINATOR = "coordinator"
+    PARTNER_LEAD = "partner_lead"
+    PARTNER_MEMBER = "partner_member"
+    RESEARCHER = "researcher"
+    OBSERVER = "observer"
+
+    @property
+    def label(self) -> str:
+        """The role as people read it."""
+        return self.value.replace("_", " ")
+
+
+class Channel(StrEnum):
+    """By which door an actor came in."""
+
+    SCREEN = "screen"
+    API = "api"
+    CLI = "cli"
+    AUTOMATIC = "automatic"
+
+
+class Membership(BaseModel):
+    """One role at one institution."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    institution_id: str
+    role: Role
+
+
+class Actor(BaseModel):
+    """The authenticated subject of a command. Built only by the sign-in and token services."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    person_id: str
+    name: str
+    memberships: tuple[Membership, ...] = ()
+    channel: Channel = Channel.API
+    token_id: str | None = None
+    """The ``jti`` of the access token the actor came with, if any."""
+    grant_id: str | None = None
+    """The grant that token names, if any."""
+
+    @classmethod
+    def automatic(cls, name: str) -> Self:
+        """A named rule that acts by itself, so that the log shows it as the deciding party."""
+        return cls(person_id=f"auto:{name}", name=name, channel=Channel.AUTOMATIC)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a rule acts rather than a person."""
+        return self.channel is Channel.AUTOMATIC
+
+    @property
+    def is_coordinator(self) -> bool:
+        """Whether the actor coordinates for the lab."""
+        return self.has(Role.COORDINATOR, LAB)
+
+    @property
+    def institution_ids(self) -> tuple[str, ...]:
+        """Every institution the actor belongs to, in order, without repeats."""
+        return tuple(dict.fromkeys(m.institution_id for m in self.memberships))
+
+    def has(self, role: Role, institution_id: str) -> bool:
+        """Whether the actor holds ``role`` at ``institution_id``."""
+        return Membership(institution_id=institution_id, role=role) in self.memberships
+
+    def belongs_to(self, institution_id: str) -> bool:
+        """Whether the actor has any role at ``institution_id``."""
+        return institution_id in self.institution_ids
