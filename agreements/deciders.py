@@ -30,10 +30,9 @@ class Event(Value):
     type_name: ClassVar[str] = ""
     _registry: ClassVar[dict[str, type["Event"]]] = {}
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, *, type: str = "", **kwargs: Any) -> None:  # noqa: A002 - keyword of the class statement
+    def __init_subclass__(cls, *, type: str = "", **kwargs: Any) -> None:  # noqa: A002 - reads as a word of the class statement
         """Register the event type; a duplicate is a programming error."""
-        super().__pydantic_init_subclass__(**kwargs)
+        super().__init_subclass__(**kwargs)
         if not type:
             return
         if type in Event._registry:
@@ -49,7 +48,9 @@ class Event(Value):
         except KeyError:
             raise Invalid("unknown_event_type", f"No event type {type_name!r} is known.") from None
         except ValidationError as error:
-            raise Invalid("bad_event_body", f"A body of {type_name} does not fit: {error.error_count()} errors.") from None
+            raise Invalid(
+                "bad_event_body", f"A body of {type_name} does not fit: {error.error_count()} errors."
+            ) from None
 
     def body(self) -> dict[str, Any]:
         """The JSON value that is stored, hashed and logged."""
