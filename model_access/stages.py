@@ -9,11 +9,11 @@ class Stage(StrEnum):
     """How far a checkpoint is released."""
 
     WITHHELD = "withheld"
-    """The lab alone may query it."""
+    """The lab, and those institutions whose grant names this very checkpoint."""
     PARTNER_ACCESS = "partner_access"
-    """Holders of a grant may query it in the sandbox."""
+    """Also every institution whose grant covers the checkpoint's family."""
     PUBLIC = "public"
-    """Everyone with a grant of any kind may query it; the weights may be published."""
+    """Everyone who is signed in, within the portal's public limits; the weights may be published."""
     RETIRED = "retired"
     """Nobody may query it any more."""
 
