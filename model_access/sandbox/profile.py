@@ -54,6 +54,6 @@ def choose(capabilities: SandboxCapabilities, *, allow_unsafe: bool = False) -> 
     raise Unavailable(
         "no_isolation",
         "This machine offers no isolation for model workers: " + "; ".join(capabilities.reasons) + ".",
-        hint="Install bubblewrap and libseccomp2, or use a Linux kernel with Landlock. To run without, at your own risk, "
-        "pass --unsafe-no-sandbox.",
+        hint="Install bubblewrap and libseccomp2, or use a Linux kernel with Landlock. "
+        "To run without, at your own risk, pass --unsafe-no-sandbox.",
     )
