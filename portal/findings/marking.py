@@ -49,8 +49,23 @@ def most_restrictive(*labels: Tlp) -> Tlp:
     return min(labels, key=lambda label: label.openness, default=DEFAULT_MARKING)
 
 
+_ANYONE, _PARTNERS = "anyone", "partners"
+
+
+def reader_keys(actor: Actor | None) -> frozenset[str]:
+    """The keys an actor reads with; ``None`` is someone who is not signed in."""
+    if actor is None or not is_active(actor):
+        return frozenset({_ANYONE})
+    institutions = (f"institution:{institution_id}" for institution_id in actor.institution_ids)
+    return frozenset({_ANYONE, _PARTNERS, f"person:{actor.person_id}", *institutions})
+
+
 class Audience(Value):
-    """Who may read one version of one object."""
+    """Who may read one version of one object.
+
+    An audience is a set of keys, and so is an actor; reading takes one in common. The store keeps the same keys beside
+    each object, so the predicate below and the filter of a search cannot drift apart.
+    """
 
     marking: Tlp
     institution_id: str
@@ -58,23 +73,21 @@ class Audience(Value):
     named: tuple[str, ...]
     """Person ids of the reporter and the named recipients; they read whatever the label."""
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys that open it."""
+        keys = {f"person:{person_id}" for person_id in self.named}
+        wider = (
+            (Tlp.AMBER_STRICT, f"institution:{self.institution_id}"),
+            (Tlp.AMBER, f"institution:{LAB}"),
+            (Tlp.GREEN, _PARTNERS),
+            (Tlp.CLEAR, _ANYONE),
+        )
+        return frozenset(keys | {key for label, key in wider if self.marking.openness >= label.openness})
+
     def admits(self, actor: Actor | None) -> bool:
         """Whether ``actor`` may read; ``None`` is someone who is not signed in."""
-        if self.marking is Tlp.CLEAR:
-            return True
-        if actor is None or not is_active(actor):
-            return False
-        if actor.person_id in self.named:
-            return True
-        match self.marking:
-            case Tlp.GREEN:
-                return True
-            case Tlp.AMBER:
-                return actor.belongs_to(self.institution_id) or actor.belongs_to(LAB)
-            case Tlp.AMBER_STRICT:
-                return actor.belongs_to(self.institution_id)
-            case _:
-                return False
+        return not self.keys.isdisjoint(reader_keys(actor))
 
     def describe(self) -> str:
         """The audience in words, for the person who is about to file or read."""

@@ -37,6 +37,11 @@ class EvidenceLink(Value):
     clause_id: str | None = None
     relation: Relation = Relation.SUPPORTS
 
+    @property
+    def link_digest(self) -> str:
+        """SHA-256 of the link; it contains the finding's digest, so it cannot be guessed from the finding's id."""
+        return digest_of(self.model_dump(mode="json"))
+
 
 class NormText(Value):
     """What a revision says."""
@@ -72,13 +77,19 @@ class Revision(Value):
 
 
 def revision_document(norm_id: str, quorum: int, number: int, text: NormText) -> dict[str, Any]:
-    """The JSON that a revision's digest is taken over; the decision rule is part of what is agreed to."""
+    """The JSON that a revision's digest is taken over; the decision rule is part of what is agreed to.
+
+    Evidence enters by digest: a reader who may not know of a linked finding is given the link's digest instead of the
+    link, and can still recompute what is being signed.
+    """
     return {
         "type": "concordat.norm-revision/1",
         "norm_id": norm_id,
         "revision": number,
         "quorum": quorum,
-        "text": text.model_dump(mode="json"),
+        "title": text.title,
+        "clauses": [clause.model_dump(mode="json") for clause in text.clauses],
+        "evidence": sorted(link.link_digest for link in text.evidence),
     }
 
 

@@ -1,8 +1,8 @@
 """The rules of release decisions: what a decision must cite before a checkpoint may move.
 
-    hold      at least one finding
-    recall    at least one finding: taking access back must not wait for a norm
-    advance   at least one finding and at least one adopted norm
+    hold      a finding about the checkpoint
+    recall    a finding about the checkpoint: taking access back must not wait for a norm
+    advance   a finding about the checkpoint and an adopted norm
 
 That the checkpoint is at ``from_stage`` is checked by the checkpoint's own decider in the same transaction.
 """
@@ -10,6 +10,7 @@ That the checkpoint is at ``from_stage`` is checked by the checkpoint's own deci
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from agreements.actors import Actor
 from agreements.deciders import Decider, Event, Value
@@ -24,7 +25,7 @@ class DecisionRecorded(Event, type="decision:recorded"):
     """A release decision was taken and signed by the lab."""
 
     decision: ReleaseDecision
-    envelope: dict[str, object]
+    envelope: dict[str, Any]
 
 
 class RecordDecision(Value):
@@ -52,7 +53,7 @@ def requirements(move: Move | None) -> tuple[Requirement, ...]:
 def missing(proposal: Proposal) -> tuple[Requirement, ...]:
     """What the proposal would have to cite and does not. Raises Conflict ``no_such_step``."""
     cited = {
-        Requirement.FINDING: bool(proposal.findings),
+        Requirement.FINDING: any(finding.about_checkpoint for finding in proposal.findings),
         Requirement.ADOPTED_NORM: any(norm.outcome.adopts for norm in proposal.norms),
     }
     return tuple(requirement for requirement in requirements(proposal.move) if not cited[requirement])

@@ -35,6 +35,13 @@ class FindingCitation(Value):
     finding_id: Identifier
     version: Annotated[int, Field(ge=1)]
     digest: Digest
+    about_checkpoint: bool = False
+    """Whether the finding is about the checkpoint that is decided on; the service fills it in from the records."""
+
+    @property
+    def citation_digest(self) -> str:
+        """SHA-256 of the citation; it contains the finding's digest, so it cannot be guessed from the finding's id."""
+        return digest_of(self.model_dump(mode="json"))
 
 
 class NormCitation(Value):
@@ -95,8 +102,14 @@ class ReleaseDecision(Value):
     decided_at: datetime
 
     def document(self) -> dict[str, Any]:
-        """The JSON that the lab signs."""
-        return {"type": "concordat.release-decision/1", **self.model_dump(mode="json")}
+        """The JSON that the lab signs.
+
+        Findings enter by the digests of their citations: the signed decision can be shown to everyone, and each reader
+        is given the citations of the findings that reader may know of.
+        """
+        body = self.model_dump(mode="json")
+        body["proposal"]["findings"] = sorted(c.citation_digest for c in self.proposal.findings)
+        return {"type": "concordat.release-decision/1", **body}
 
     def payload(self) -> bytes:
         """The canonical bytes (RFC 8785) that go into the DSSE envelope."""
