@@ -1,0 +1,62 @@
+"""The portal's private keys: PEM files that only the operator's account can read, and never anywhere else."""
+
+import os
+from pathlib import Path
+
+from agreements.errors import ConcordatError, NotFound, Unavailable
+from agreements.keys import SigningKey
+
+
+class Keyring:
+    """Keys by name in one folder; a missing key is made on first use of ``own``."""
+
+    def __init__(self, folder: Path) -> None:
+        """The folder is made with mode 0700. Raises Unavailable ``keys_exposed`` if others can read it."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            raise Unavailable(
+                "keys_exposed",
+                f"The key folder {folder} can be read by other accounts.",
+                hint=f"Run: chmod 700 {folder}",
+            )
+        self._folder = folder
+
+    def own(self, name: str) -> SigningKey:
+        """One of the portal's own keys (``lab``, ``log``, ``token``), made if it does not exist."""
+        path = self._folder / f"{name}.pem"
+        if not path.exists():
+            self._write(path, SigningKey.generate())
+        return self._read(path)
+
+    def keep(self, institution_id: str, key: SigningKey) -> None:
+        """Take an institution's key into custody."""
+        self._write(self._custody_path(institution_id, key.public.raw.hex()), key)
+
+    def kept(self, institution_id: str, public_key: str) -> SigningKey:
+        """A key in custody. Raises NotFound."""
+        path = self._custody_path(institution_id, public_key)
+        if not path.exists():
+            raise NotFound("key_not_kept", "The portal does not hold this institution's key.")
+        return self._read(path)
+
+    def _custody_path(self, institution_id: str, public_key: str) -> Path:
+        return self._folder / f"institution-{institution_id}-{public_key[:16]}.pem"
+
+    @staticmethod
+    def _read(path: Path) -> SigningKey:
+        try:
+            return SigningKey.from_pem(path.read_bytes())
+        except (OSError, ConcordatError):
+            raise Unavailable(
+                "key_unreadable", f"The key file {path.name} cannot be read.", hint="Restore it from the backup."
+            ) from None
+
+    @staticmethod
+    def _write(path: Path, key: SigningKey) -> None:
+        part = path.with_suffix(".part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key.to_pem())
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)

@@ -1,0 +1,154 @@
+"""The store's view of the access objects: which typed rows stand for each state."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from agreements.agreement import AGREEMENT, Agreement
+from agreements.credentials import CREDENTIAL, Credential
+from agreements.grants import GRANT, Grant
+from agreements.institutions import INSTITUTION, Institution
+from agreements.people import PERSON, Person
+from model_access.registry import CHECKPOINT, Checkpoint
+from model_access.runs import RUN, Run, RunTerms
+from portal.store import Aggregate, Row
+
+
+def stamp(moment: datetime | None) -> str:
+    """A moment as the read rows keep it: ISO 8601, UTC, sortable as text."""
+    return moment.isoformat(timespec="microseconds") if moment else ""
+
+
+def account_of(terms: RunTerms) -> str:
+    """Whose budget a run draws on: its grant's, the lab's, or the person's own for public use."""
+    return terms.grant_id or f"{terms.basis}:{terms.person_id}"
+
+
+def _institution(object_id: str, _version: int, state: Institution) -> Sequence[Row]:
+    return [
+        Row(
+            "institution",
+            {
+                "institution_id": object_id,
+                "name": state.name,
+                "constituency": state.constituency.value,
+                "registered_at": stamp(state.registered_at),
+            },
+        )
+    ]
+
+
+def _person(object_id: str, _version: int, state: Person) -> Sequence[Row]:
+    memberships = [
+        Row(
+            "person_institution",
+            {"person_id": object_id, "institution_id": m.institution_id, "role": m.role.value},
+        )
+        for m in state.memberships
+    ]
+    person = Row(
+        "person",
+        {
+            "person_id": object_id,
+            "name": state.name,
+            "coordinator": any(m.role.value == "coordinator" for m in state.memberships),
+            "active": state.deactivated_at is None,
+        },
+    )
+    return [person, *memberships]
+
+
+def _agreement(object_id: str, _version: int, state: Agreement) -> Sequence[Row]:
+    return [
+        Row(
+            "agreement",
+            {
+                "agreement_id": object_id,
+                "institution_id": state.institution_id,
+                "title": state.title,
+                "status": state.status.value,
+                "drafted_at": stamp(state.drafted_at),
+            },
+        )
+    ]
+
+
+def _grant(object_id: str, _version: int, state: Grant) -> Sequence[Row]:
+    return [
+        Row(
+            "access_grant",
+            {
+                "grant_id": object_id,
+                "institution_id": state.institution_id,
+                "agreement_id": state.agreement_id,
+                "status": state.status.value,
+                "expires_at": stamp(state.scope.expires_at if state.scope else None),
+                "issued_at": stamp(state.issued_at),
+            },
+        )
+    ]
+
+
+def _credential(object_id: str, _version: int, state: Credential) -> Sequence[Row]:
+    return [
+        Row(
+            "credential",
+            {
+                "credential_id": object_id,
+                "kind": state.kind.value,
+                "person_id": state.person_id,
+                "grant_id": state.grant_id,
+                "issued_at": stamp(state.issued_at),
+                "expires_at": stamp(state.expires_at),
+                "ended": state.ended_at is not None,
+            },
+        )
+    ]
+
+
+def _checkpoint(object_id: str, _version: int, state: Checkpoint) -> Sequence[Row]:
+    return [
+        Row(
+            "model_checkpoint",
+            {
+                "checkpoint_id": object_id,
+                "family": state.family,
+                "parameters": state.parameters,
+                "digest": state.digest,
+                "stage": state.stage.value,
+            },
+        )
+    ]
+
+
+def _run(object_id: str, _version: int, state: Run) -> Sequence[Row]:
+    terms = state.terms
+    if terms is None:
+        return []
+    return [
+        Row(
+            "run",
+            {
+                "run_id": object_id,
+                "checkpoint_id": terms.checkpoint_id,
+                "person_id": terms.person_id,
+                "institution_id": terms.institution_id,
+                "grant_id": terms.grant_id,
+                "account": account_of(terms),
+                "status": state.status.value,
+                "purpose": terms.purpose,
+                "operation": terms.operation.value,
+                "reserved_tokens": terms.reserved_tokens,
+                "charged_tokens": state.charged_tokens,
+                "started_at": stamp(state.started_at),
+            },
+        )
+    ]
+
+
+INSTITUTIONS = Aggregate(decider=INSTITUTION, state_type=Institution, project=_institution)
+PEOPLE = Aggregate(decider=PERSON, state_type=Person, project=_person)
+AGREEMENTS = Aggregate(decider=AGREEMENT, state_type=Agreement, project=_agreement)
+GRANTS = Aggregate(decider=GRANT, state_type=Grant, project=_grant)
+CREDENTIALS = Aggregate(decider=CREDENTIAL, state_type=Credential, project=_credential)
+CHECKPOINTS = Aggregate(decider=CHECKPOINT, state_type=Checkpoint, project=_checkpoint)
+RUNS = Aggregate(decider=RUN, state_type=Run, project=_run)

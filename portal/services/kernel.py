@@ -1,0 +1,93 @@
+"""The shell around every decider: load the state, decide, commit events and rows in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from agreements.actors import Actor
+from agreements.deciders import Value
+from agreements.errors import NotFound, StaleVersion
+from agreements.keys import SigningKey
+from portal.store import Aggregate, Append, Committed, Store
+
+S = TypeVar("S", bound=Value)
+
+Clock = Callable[[], datetime]
+"""The present moment, timezone-aware UTC."""
+
+ATTEMPTS = 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command to one object, among several that commit together."""
+
+    aggregate: Aggregate[Any]
+    object_id: str
+    command: Value
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What every service stands on."""
+
+    store: Store
+    clock: Clock
+    lab_key: SigningKey
+
+    def state(self, aggregate: Aggregate[S], object_id: str) -> S:
+        """The current state. Raises NotFound ``<category>_not_found``."""
+        state, version = self.store.state(aggregate, object_id)
+        if version == 0:
+            category = aggregate.decider.category
+            raise NotFound(f"{category}_not_found", f"There is no {category} {object_id!r}.")
+        return state
+
+    def execute(
+        self,
+        aggregate: Aggregate[S],
+        object_id: str,
+        command: Value,
+        actor: Actor,
+        *,
+        idempotency_key: str | None = None,
+    ) -> S:
+        """Carry out one command and return the new state. Raises what the decider raises, or StaleVersion.
+
+        A repeated ``idempotency_key`` changes nothing and returns the object that the first call touched.
+        """
+        committed = self.execute_all(
+            [Step(aggregate, object_id, command)], actor, idempotency_key=idempotency_key
+        )
+        if committed is not None and committed.replayed:
+            object_id = next(iter(committed.versions)).partition("/")[2]
+        return self.state(aggregate, object_id)
+
+    def execute_all(
+        self, steps: Sequence[Step], actor: Actor, *, idempotency_key: str | None = None
+    ) -> Committed | None:
+        """Carry out several commands, all or none. Returns None when none of them changed anything."""
+        if idempotency_key is not None:
+            before = self.store.committed_under(actor.person_id, idempotency_key)
+            if before is not None:
+                return before
+        for attempt in range(ATTEMPTS):
+            now = self.clock()
+            appends = [append for step in steps if (append := self._decide(step, actor, now))]
+            if not appends:
+                return None
+            try:
+                return self.store.commit(appends, actor=actor, at=now, idempotency_key=idempotency_key)
+            except StaleVersion:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _decide(self, step: Step, actor: Actor, now: datetime) -> Append | None:
+        decider = step.aggregate.decider
+        state, version = self.store.state(step.aggregate, step.object_id)
+        events = decider.decide(state, step.command, actor, now)
+        if not events:
+            return None
+        return Append(stream=decider.stream(step.object_id), expected_version=version, events=tuple(events))
