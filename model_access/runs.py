@@ -1,7 +1,7 @@
 """Runs: one governed request each, reserved before it starts and settled when it ends, with a signed receipt.
 
-    started ──complete──▶ completed      settled at what was used; the receipt is in the log
-       └──────fail──────▶ failed         settled at what was used until then
+started ──complete──▶ completed      settled at what was used; the receipt is in the log
+   └──────fail──────▶ failed         settled at what was used until then
 """
 
 from collections.abc import Sequence

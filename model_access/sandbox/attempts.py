@@ -1,7 +1,7 @@
 """What a hostile worker would try, tried from inside the real sandbox.
 
-``self_test`` starts this module under a profile exactly as a worker is started and reports, for each attempt and each of
-the two stages (outer filter only; then with the inner one), whether it was refused. ``concordat doctor`` shows it.
+``self_test`` starts this module under a profile exactly as a worker is started and reports, for each attempt and each
+of the two stages (outer filter only; then with the inner one), whether it was refused. ``concordat doctor`` shows it.
 """
 
 import base64
@@ -103,7 +103,7 @@ def _attempts(plan: _Plan) -> dict[str, Callable[[], str]]:
         "write to the root": lambda: _write("/planted"),
         "write beside the code": lambda: _write(str(Path(__file__).with_name("planted"))),
         "make a folder": lambda: str(os.mkdir(f"{folder}/planted")),  # noqa: PTH102 - the plain system call
-        "start a program": lambda: str(subprocess.run([sys.executable, "-c", ""], check=False).returncode),  # noqa: S603
+        "start a program": lambda: str(subprocess.run([sys.executable, "-c", ""], check=False).returncode),
         "fork": _fork,
         "trace the parent": lambda: _checked(ctypes.CDLL(None, use_errno=True).ptrace, _PTRACE_ATTACH, plan.parent_pid),
         "make a namespace": lambda: _checked(ctypes.CDLL(None, use_errno=True).unshare, 0x10000000),

@@ -43,7 +43,8 @@ def abi_version() -> int:
 def restrict_to_reading(paths: Iterable[Path]) -> None:
     """From now on this thread and its children can only read below ``paths``; nothing can be written or executed.
 
-    Must run before any other thread exists. Paths that do not exist are passed over. Raises Unavailable ``no_landlock``.
+    Must run before any other thread exists. Paths that do not exist are passed over. Raises Unavailable
+    ``no_landlock``.
     """
     abi = abi_version()
     if abi < MINIMUM_ABI:

@@ -109,11 +109,9 @@ def _package_roots() -> list[str]:
 
 def _python_roots() -> list[str]:
     """What the interpreter reads: itself, its standard library, the third-party packages."""
-    if sys.base_prefix in _SYSTEM_PREFIXES:
-        interpreter = [os.path.realpath(sys.executable)]
-    else:
-        interpreter = [sys.base_prefix]
-    return list(dict.fromkeys([*interpreter, *_package_roots()]))
+    shared = sys.base_prefix in _SYSTEM_PREFIXES  # then its library is among the system's
+    interpreter = os.path.realpath(sys.executable) if shared else sys.base_prefix
+    return list(dict.fromkeys([interpreter, *_package_roots()]))
 
 
 def _system_roots() -> list[str]:

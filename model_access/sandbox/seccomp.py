@@ -1,7 +1,7 @@
 """System-call filters: compiled in the portal by libseccomp, applied in the worker by one raw call.
 
-Two filters stack. The *outer* one is in force before the worker's first instruction: everything is allowed except what no
-model needs. The *inner* one is applied once Python and torch are loaded and before the checkpoint is read: nothing is
+Two filters stack. The *outer* one is in force before the worker's first instruction: everything is allowed except what
+no model needs. The *inner* one is applied once Python and torch are loaded and before the checkpoint is read: nothing is
 allowed except a short list, so a flaw in a parser or a kernel meets a very small system. A refused call returns EPERM.
 """
 
@@ -20,26 +20,26 @@ _WRITING_FLAGS = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _PR_SET_NAME, _PR_GET_NAME, _PR_SET_VMA = 15, 16, 0x53564D41
 _TCGETS, _FIONREAD = 0x5401, 0x541B
 
-_NEVER = (
-    "socket socketpair ptrace mount umount2 pivot_root chroot unshare setns keyctl add_key request_key "
-    "io_uring_setup io_uring_enter io_uring_register bpf userfaultfd perf_event_open process_vm_readv process_vm_writev "
-    "kcmp pidfd_open pidfd_getfd pidfd_send_signal kexec_load kexec_file_load init_module finit_module delete_module "
-    "open_by_handle_at name_to_handle_at fsopen fsmount fsconfig fspick move_mount open_tree mount_setattr "
-    "personality quotactl reboot swapon swapoff acct settimeofday clock_settime clock_adjtime adjtimex iopl ioperm "
-    "shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semctl mq_open fork vfork syslog vhangup "
-    "fanotify_init lookup_dcookie nfsservctl memfd_secret"
-).split()
+_NEVER = """
+    socket socketpair ptrace mount umount2 pivot_root chroot unshare setns keyctl add_key request_key
+    io_uring_setup io_uring_enter io_uring_register bpf userfaultfd perf_event_open process_vm_readv process_vm_writev
+    kcmp pidfd_open pidfd_getfd pidfd_send_signal kexec_load kexec_file_load init_module finit_module delete_module
+    open_by_handle_at name_to_handle_at fsopen fsmount fsconfig fspick move_mount open_tree mount_setattr
+    personality quotactl reboot swapon swapoff acct settimeofday clock_settime clock_adjtime adjtimex iopl ioperm
+    shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semctl mq_open fork vfork syslog vhangup
+    fanotify_init lookup_dcookie nfsservctl memfd_secret
+"""
 
-_SERVING = (
-    "read pread64 readv preadv write writev close lseek fstat newfstatat stat lstat statx access faccessat faccessat2 "
-    "readlink readlinkat getdents64 getcwd fcntl dup dup2 dup3 poll ppoll select pselect6 "
-    "mmap munmap mprotect mremap madvise brk mincore membarrier mbind get_mempolicy set_mempolicy "
-    "futex futex_waitv set_robust_list get_robust_list rseq set_tid_address sched_yield sched_getaffinity "
-    "sched_setaffinity sched_getparam sched_getscheduler getcpu "
-    "rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack restart_syscall "
-    "clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getrandom "
-    "getpid getppid gettid getuid geteuid getgid getegid getrusage sysinfo uname arch_prctl exit exit_group"
-).split()
+_SERVING = """
+    read pread64 readv preadv write writev close lseek fstat newfstatat stat lstat statx access faccessat faccessat2
+    readlink readlinkat getdents64 getcwd fcntl dup dup2 dup3 poll ppoll select pselect6
+    mmap munmap mprotect mremap madvise brk mincore membarrier mbind get_mempolicy set_mempolicy
+    futex futex_waitv set_robust_list get_robust_list rseq set_tid_address sched_yield sched_getaffinity
+    sched_setaffinity sched_getparam sched_getscheduler getcpu
+    rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack restart_syscall
+    clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getrandom
+    getpid getppid gettid getuid geteuid getgid getegid getrusage sysinfo uname arch_prctl exit exit_group
+"""
 
 
 @cache
@@ -48,7 +48,7 @@ def outer_filter() -> bytes:
     seccomp = _library()
     rules = seccomp.SyscallFilter(seccomp.ALLOW)
     refuse = seccomp.ERRNO(errno.EPERM)
-    for name in _NEVER:
+    for name in _NEVER.split():
         _add(rules, refuse, name)
     _add(rules, refuse, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, 0))
     _hide_unfilterable(rules)
@@ -60,7 +60,7 @@ def inner_filter() -> bytes:
     """The BPF program a worker serves under. Raises Unavailable ``no_seccomp`` without libseccomp."""
     seccomp = _library()
     rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
-    for name in _SERVING:
+    for name in _SERVING.split():
         _add(rules, seccomp.ALLOW, name)
     _add(rules, seccomp.ALLOW, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, _CLONE_THREAD))
     _add(rules, seccomp.ALLOW, "openat", seccomp.Arg(2, seccomp.MASKED_EQ, _WRITING_FLAGS, os.O_RDONLY))

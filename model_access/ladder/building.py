@@ -1,0 +1,132 @@
+"""Building the ladder from inside the training process: resumable, each rung put in place whole or not at all."""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from model_access.ladder.corpus import standard_library_corpus
+from model_access.ladder.files import finished_rung, write_ladder, write_rung
+from model_access.ladder.recipe import Recipe, RungRecipe
+from model_access.ladder.rungs import Ladder, LadderProgress, Rung
+from model_access.ladder.training import END_OF_TEXT, encode, held_out_loss, train, train_tokenizer
+from model_access.manifest import build_manifest
+
+Progress = Callable[[LadderProgress], None]
+
+_PREPARATION_SHARE = 0.06
+"""Part of the whole work that reading the corpus and training the tokenizer take."""
+_ETA_AFTER_FRACTION = 0.1
+
+
+class _Meter:
+    """Turns work done into progress reports."""
+
+    def __init__(self, recipe: Recipe, report: Progress) -> None:
+        self._recipe, self._report = recipe, report
+        self._total = sum(map(recipe.cost, recipe.rungs))
+        self._done = 0.0
+        self._started = time.monotonic()
+
+    def preparing(self, label: str, part: float) -> None:
+        """``part`` of the preparation is done."""
+        self._report(LadderProgress(fraction=_PREPARATION_SHARE * part, label=label))
+
+    def training(self, rung: RungRecipe, steps: int) -> None:
+        """``steps`` of ``rung`` are done."""
+        work = (self._done + self._recipe.cost(rung) * steps / rung.steps) / self._total
+        fraction = _PREPARATION_SHARE + (1 - _PREPARATION_SHARE) * work
+        elapsed = time.monotonic() - self._started
+        eta = elapsed * (1 - fraction) / fraction if fraction > _ETA_AFTER_FRACTION else None
+        self._report(
+            LadderProgress(
+                fraction=min(1.0, fraction), label=f"training {rung.id}, step {steps} of {rung.steps}", eta_s=eta
+            )
+        )
+
+    def finished(self, rung: RungRecipe) -> None:
+        """The rung is in place."""
+        self._done += self._recipe.cost(rung)
+
+
+def build(target: Path, recipe: Recipe, report: Progress) -> Ladder:
+    """Train what is missing below ``target`` and write ``ladder.json``. Raises Unavailable ``no_training_text``."""
+    target.mkdir(parents=True, exist_ok=True)
+    meter = _Meter(recipe, report)
+    meter.preparing("reading the standard library's text", 0.0)
+    corpus = standard_library_corpus()
+    training, held_out = _cut(corpus.training, recipe), _cut(corpus.held_out, recipe)
+    meter.preparing("training the tokenizer", 0.6)
+    tokenizer = train_tokenizer(training, recipe.vocabulary)
+    tokens, held_out_tokens = encode(tokenizer, training), encode(tokenizer, held_out)
+    bytes_per_token = sum(len(text.encode()) for text in held_out) / len(held_out_tokens)
+    meter.preparing("starting to train", 1.0)
+    rungs: list[Rung] = []
+    for rung in recipe.rungs:
+        done = finished_rung(target, rung.id, recipe)
+        if done is None:
+            done = _build_rung(target, recipe, rung, tokenizer, tokens, held_out_tokens, bytes_per_token, meter)
+        rungs.append(done)
+        meter.finished(rung)
+    return write_ladder(target, recipe, tuple(rungs))
+
+
+def _build_rung(
+    target: Path,
+    recipe: Recipe,
+    rung: RungRecipe,
+    tokenizer: Tokenizer,
+    tokens: torch.Tensor,
+    held_out: torch.Tensor,
+    bytes_per_token: float,
+    meter: _Meter,
+) -> Rung:
+    model = train(recipe, rung, tokens, lambda steps: meter.training(rung, steps))
+    loss = held_out_loss(model, held_out, recipe.window)
+    partial, final = target / f".{rung.id}.partial", target / rung.id
+    shutil.rmtree(partial, ignore_errors=True)
+    model.save_pretrained(partial)
+    _save_tokenizer(tokenizer, partial, recipe.context_length)
+    manifest = build_manifest(partial)
+    shutil.rmtree(final, ignore_errors=True)
+    partial.replace(final)
+    built = Rung(
+        id=rung.id,
+        folder=final.resolve(),
+        parameters=manifest.parameters,
+        held_out_loss=loss,
+        bits_per_byte=loss / math.log(2) / bytes_per_token,
+        manifest_digest=manifest.digest,
+    )
+    write_rung(target, built, recipe)
+    return built
+
+
+def _save_tokenizer(tokenizer: Tokenizer, folder: Path, context_length: int) -> None:
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": END_OF_TEXT,
+        "eos_token": END_OF_TEXT,
+        "unk_token": END_OF_TEXT,
+        "model_max_length": context_length,
+        "clean_up_tokenization_spaces": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _cut(texts: tuple[str, ...], recipe: Recipe) -> tuple[str, ...]:
+    """As many whole texts as the recipe's limit allows, at least one."""
+    if recipe.corpus_characters is None:
+        return texts
+    kept: list[str] = []
+    for text in texts:
+        kept.append(text)
+        if sum(map(len, kept)) >= recipe.corpus_characters:
+            break
+    return tuple(kept)
