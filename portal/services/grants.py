@@ -1,0 +1,139 @@
+"""Grants: issued from agreements in force, revoked with effect on the next request."""
+
+from agreements.actors import Actor
+from agreements.agreement import Agreement
+from agreements.deciders import Value
+from agreements.errors import Conflict, NotFound
+from agreements.grants import Grant, IssueGrant, RevokeGrant
+from agreements.ids import new_id
+from agreements.scopes import Scope
+from model_access.metering import Meter, Usage
+from portal.inputs import parse
+from portal.services.agreements import AgreementService
+from portal.services.aggregates import AGREEMENTS, GRANTS
+from portal.services.kernel import Kernel
+
+
+class GrantView(Value):
+    """A grant with what it has used."""
+
+    grant: Grant
+    institution_name: str
+    used_tokens: int
+    held_tokens: int
+    active: bool
+    """Whether it opens anything now, agreement included."""
+
+    @property
+    def left_tokens(self) -> int:
+        """What a next run may still use."""
+        budget = self.grant.scope.token_budget if self.grant.scope else 0
+        return max(budget - self.used_tokens - self.held_tokens, 0)
+
+
+class GrantService:
+    """The one path by which grants are issued and revoked."""
+
+    def __init__(self, kernel: Kernel, agreements: AgreementService, meter: Meter) -> None:
+        self._kernel = kernel
+        self._agreements = agreements
+        self._meter = meter
+
+    def bounds(self, actor: Actor, agreement_id: str) -> Scope:
+        """The widest grant an agreement allows. Raises NotFound, or Conflict when it is not in force."""
+        agreement = self._agreements.get(actor, agreement_id)
+        if not agreement.in_force_on(self._kernel.clock()):
+            raise Conflict(
+                "agreement_not_in_force",
+                f"Agreement {agreement_id} is {agreement.status.label}; a grant needs it in force.",
+                hint="Both sides have to sign first.",
+            )
+        return agreement.bounds()
+
+    def issue(
+        self,
+        actor: Actor,
+        *,
+        agreement_id: str,
+        label: str,
+        scope: Scope | None = None,
+        idempotency_key: str | None = None,
+    ) -> Grant:
+        """Open access, by default all that the agreement allows. Raises Forbidden, Conflict or Invalid."""
+        bounds = self.bounds(actor, agreement_id)
+        agreement = self._agreements.get(actor, agreement_id)
+        grant_id = new_id("grt")
+        command = parse(
+            IssueGrant,
+            {
+                "grant_id": grant_id,
+                "institution_id": agreement.institution_id,
+                "agreement_id": agreement.id,
+                "agreement_digest": agreement.document_digest,
+                "label": label,
+                "scope": scope or bounds,
+                "bounds": bounds,
+            },
+        )
+        return self._kernel.execute(GRANTS, grant_id, command, actor, idempotency_key=idempotency_key)
+
+    def revoke(self, actor: Actor, grant_id: str, *, reason: str, idempotency_key: str | None = None) -> Grant:
+        """End access for good. Raises Forbidden, Conflict or NotFound."""
+        self.get(actor, grant_id)
+        command = parse(RevokeGrant, {"reason": reason})
+        return self._kernel.execute(GRANTS, grant_id, command, actor, idempotency_key=idempotency_key)
+
+    def get(self, actor: Actor, grant_id: str) -> GrantView:
+        """One grant, for its institution and coordinators. Raises NotFound for everybody else too."""
+        missing = NotFound("grant_not_found", f"There is no grant {grant_id!r} that you may see.")
+        try:
+            grant = self._kernel.state(GRANTS, grant_id)
+        except NotFound:
+            raise missing from None
+        if not (actor.is_coordinator or actor.belongs_to(grant.institution_id)):
+            raise missing
+        return self._view(grant)
+
+    def list(self, actor: Actor) -> tuple[GrantView, ...]:
+        """The grants the actor may see, newest first."""
+        rows = self._kernel.store.query(
+            """
+            SELECT grant_id FROM access_grant
+            WHERE ? OR list_contains(?::VARCHAR[], institution_id)
+            ORDER BY issued_at DESC, grant_id
+            """,
+            [actor.is_coordinator, list(actor.institution_ids)],
+        )
+        return tuple(self._view(self._kernel.state(GRANTS, row["grant_id"])) for row in rows)
+
+    def usable_by(self, actor: Actor) -> tuple[tuple[Grant, Agreement], ...]:
+        """The grants a run of this actor may draw on: the one its token names, else all of its institutions."""
+        if actor.grant_id is not None:
+            grants = [self._kernel.state(GRANTS, actor.grant_id)]
+        else:
+            rows = self._kernel.store.query(
+                """
+                SELECT grant_id FROM access_grant
+                WHERE list_contains(?::VARCHAR[], institution_id)
+                ORDER BY issued_at DESC, grant_id
+                """,
+                [list(actor.institution_ids)],
+            )
+            grants = [self._kernel.state(GRANTS, row["grant_id"]) for row in rows]
+        return tuple((grant, self._kernel.state(AGREEMENTS, grant.agreement_id)) for grant in grants)
+
+    def usage(self, account: str) -> Usage:
+        """What an account has used and holds."""
+        return self._meter.usage(account)
+
+    def _view(self, grant: Grant) -> GrantView:
+        usage = self._meter.usage(grant.id)
+        agreement = self._kernel.state(AGREEMENTS, grant.agreement_id)
+        now = self._kernel.clock()
+        return GrantView(
+            grant=grant,
+            institution_name=agreement.institution_name,
+            used_tokens=usage.settled,
+            held_tokens=usage.reserved,
+            active=grant.active_on(now) and agreement.in_force_on(now),
+        )
