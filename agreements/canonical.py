@@ -18,6 +18,8 @@ from agreements.errors import Invalid, TooLarge
 MAX_DEPTH = 64
 """How many arrays and objects may stand inside one another."""
 
+_PLAIN_VALUES = "Use strings, finite numbers, true, false, null, arrays and objects; write large integers as strings."
+
 
 def canonical_bytes(value: JsonValue) -> bytes:
     """The RFC 8785 bytes of a JSON value: sorted members, no white space, ECMAScript numbers, UTF-8.
@@ -31,9 +33,6 @@ def canonical_bytes(value: JsonValue) -> bytes:
         raise Invalid(
             "not_canonical", f"The value has no canonical JSON form ({type(error).__name__}).", hint=_PLAIN_VALUES
         ) from None
-
-
-_PLAIN_VALUES = "Use strings, finite numbers, true, false, null, arrays and objects; write large integers as strings."
 
 
 def sha256_hex(data: bytes) -> str:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from agreements.canonical import b64decode, b64encode
 from agreements.deciders import Value
-from agreements.errors import Conflict, ConcordatError, Invalid, VerificationError
+from agreements.errors import ConcordatError, Conflict, Invalid, VerificationError
 from agreements.keys import SIGNATURE_BYTES, PublicKey, SigningKey
 
 MAX_SIGNATURES = 16

@@ -77,7 +77,7 @@ class PublicKey:
         return f"sha256:{sha256_hex(self._raw)}"
 
     def verify(self, signature: bytes, message: bytes) -> None:
-        """Return if ``signature`` (64 bytes) is this key's over ``message``; else VerificationError ``bad_signature``."""
+        """Return if the 64-byte signature is this key's over ``message``; else VerificationError ``bad_signature``."""
         try:
             self._key.verify(signature, message)
         except (InvalidSignature, ValueError, TypeError):
@@ -122,7 +122,7 @@ class SigningKey:
 
     @classmethod
     def from_pem(cls, pem: bytes, password: bytes | None = None) -> Self:
-        """The key of a PKCS #8 PEM block, decrypted with ``password`` if it is encrypted. Raises Invalid ``bad_key``."""
+        """The key of a PKCS #8 PEM block, decrypted with ``password`` if encrypted. Raises Invalid ``bad_key``."""
         try:
             key = serialization.load_pem_private_key(pem, password=password)
         except (ValueError, TypeError, UnsupportedAlgorithm):
