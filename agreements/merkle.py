@@ -208,7 +208,7 @@ def _split(width: int) -> int:
 
 
 def _all_hashes(*values: bytes) -> bool:
-    return all(isinstance(value, bytes) and len(value) == HASH_BYTES for value in values)
+    return all(len(value) == HASH_BYTES for value in values)
 
 
 def _not_included() -> VerificationError:
