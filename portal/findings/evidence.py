@@ -21,10 +21,10 @@ class RunFacts(Value):
     """Decoding parameters as the engine applied them."""
     seed: int | None = None
     ran_at: datetime
-    institution_id: Identifier
-    """The institution on whose grant the run was made."""
+    institution_id: Identifier | None = None
+    """The institution on whose grant the run was made, if it took one."""
     grant_id: Identifier | None = None
-    agreement_id: Identifier | None = None
+    agreement_digest: Digest | None = None
     receipt_digest: Digest
 
 

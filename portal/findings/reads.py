@@ -16,7 +16,7 @@ _VISIBLE = """
         SELECT f.* FROM finding f
         WHERE EXISTS (
             SELECT 1 FROM finding_reader r
-            WHERE r.finding_id = f.finding_id AND r.may_read AND list_contains(?::VARCHAR[], r.reader)
+            WHERE r.finding_id = f.finding_id AND list_contains(?::VARCHAR[], r.reader)
         )
     )
 """
@@ -97,9 +97,11 @@ class FindingReads:
             visible AS (SELECT * FROM readable WHERE {where}),
             {RANKED if words else UNRANKED},
             matched AS (SELECT v.*, k.score, count(*) OVER () AS total FROM visible v JOIN ranked k USING (finding_id))
-            SELECT m.*, (
+            SELECT m.* REPLACE (
+                CASE WHEN m.duplicate_of IN (SELECT finding_id FROM readable) THEN m.duplicate_of END AS duplicate_of
+            ), (
                 SELECT list(c.checkpoint_id ORDER BY c.checkpoint_id) FROM finding_checkpoint c
-                WHERE c.finding_id = m.finding_id AND c.cited
+                WHERE c.finding_id = m.finding_id
             ) AS checkpoint_ids
             FROM matched m {after}
             ORDER BY score DESC, ordinal DESC
@@ -141,7 +143,7 @@ class FindingReads:
             WITH {_VISIBLE}
             SELECT c.checkpoint_id, r.kind, count(*) AS n
             FROM readable r JOIN finding_checkpoint c USING (finding_id)
-            WHERE c.cited AND r.duplicate_of IS NULL
+            WHERE r.duplicate_of IS NULL
             GROUP BY ALL
             """,  # noqa: S608
             [sorted(reader_keys(actor))],
@@ -158,7 +160,6 @@ class FindingReads:
             WITH {_VISIBLE}
             SELECT r.finding_id, list(c.checkpoint_id ORDER BY c.checkpoint_id) AS checkpoint_ids
             FROM readable r JOIN finding_checkpoint c USING (finding_id)
-            WHERE c.cited
             GROUP BY r.finding_id
             """,  # noqa: S608
             [sorted(reader_keys(actor))],
@@ -185,7 +186,7 @@ def _restrictions(filters: Filters) -> tuple[str, list[object]]:
         clauses.append("status <> ?")
         params.append(Status.WITHDRAWN.value)
     if filters.checkpoint_id is not None:
-        clauses.append("finding_id IN (SELECT finding_id FROM finding_checkpoint WHERE checkpoint_id = ? AND cited)")
+        clauses.append("finding_id IN (SELECT finding_id FROM finding_checkpoint WHERE checkpoint_id = ?)")
         params.append(filters.checkpoint_id)
     return " AND ".join(clauses), params
 

@@ -38,7 +38,7 @@ RANKED = """
     hit AS (
         SELECT v.finding_id, v.words, p.term, p.occurrences
         FROM finding_posting p JOIN visible v USING (finding_id)
-        WHERE p.occurrences > 0 AND list_contains(?::VARCHAR[], p.term)
+        WHERE list_contains(?::VARCHAR[], p.term)
     ),
     frequency AS (SELECT term, count(*) AS findings FROM hit GROUP BY term),
     ranked AS (

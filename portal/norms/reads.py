@@ -49,7 +49,7 @@ class NormReads:
             """
             SELECT n.* EXCLUDE (ordinal), (
                 SELECT list(p.institution_id) FROM norm_position p
-                WHERE p.norm_id = n.norm_id AND p.position IS NOT NULL
+                WHERE p.norm_id = n.norm_id
             ) AS heard
             FROM norm n WHERE n.decision IS NULL OR NOT ? ORDER BY n.ordinal DESC
             """,
@@ -71,7 +71,7 @@ class NormReads:
             """
             SELECT e.finding_id, list(DISTINCT p.norm_id || ' ' || p.institution_id) AS objections
             FROM norm n JOIN norm_evidence e USING (norm_id) JOIN norm_position p USING (norm_id)
-            WHERE n.decision IS NULL AND e.linked AND p.position = 'object'
+            WHERE n.decision IS NULL AND p.position = 'object'
             GROUP BY e.finding_id
             """
         )

@@ -98,7 +98,7 @@ class NormView(Value):
     evidence: tuple[EvidenceLink, ...]
     """Links to findings the reader may know of."""
     hidden_evidence: tuple[str, ...]
-    """Digests of the links to findings the reader may not know of; with them the revision's digest can be recomputed."""
+    """Digests of the links to other findings; with them the revision's digest can be recomputed."""
     positions: tuple[PositionView, ...]
     """In the order taken, stale ones included."""
     outcome: Outcome | None

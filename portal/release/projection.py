@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from portal.numbering import ordinal
 from portal.release.decider import DECISION
 from portal.release.model import RecordedDecision
+from portal.services.aggregates import stamp
 from portal.store import Aggregate, Row
 
 
-def project(decision_id: str, version: int, state: RecordedDecision) -> Sequence[Row]:  # noqa: ARG001 - the store's signature
+def project(decision_id: str, version: int, state: RecordedDecision) -> Sequence[Row]:
     """The one row that stands for the decision."""
     if state.decision is None:
         return []
@@ -24,7 +25,7 @@ def project(decision_id: str, version: int, state: RecordedDecision) -> Sequence
                 "from_stage": proposal.from_stage.value,
                 "to_stage": proposal.to_stage.value if proposal.to_stage else None,
                 "digest": state.decision.digest,
-                "decided_at": state.decision.decided_at.isoformat(),
+                "decided_at": stamp(state.decision.decided_at),
             },
         )
     ]

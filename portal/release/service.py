@@ -10,16 +10,12 @@ from portal.inputs import parse
 from portal.numbering import Series
 from portal.release.board import Board, DecisionRow, build_board
 from portal.release.decider import RecordDecision
-from portal.release.model import (
-    DECISION_TYPE,
-    Proposal,
-    RecordedDecision,
-    ReleaseDecision,
-)
+from portal.release.model import DECISION_TYPE, Proposal, RecordedDecision, ReleaseDecision
 from portal.release.ports import Evidence, Ladder, Practice
 from portal.release.projection import DECISIONS
 from portal.services.kernel import Kernel, Step
 from portal.standing import is_active
+from portal.store import Committed
 
 SERIES = "DEC"
 
@@ -54,6 +50,10 @@ class ReleaseService:
         """
         if not actor.is_coordinator:
             raise Forbidden("coordinator_only", "Only a coordinator may record a release decision.")
+        if idempotency_key is not None:
+            before = self._kernel.store.committed_under(actor.person_id, idempotency_key)
+            if before is not None:
+                return self.get(actor, _decision_among(before))
         self._check_stage(proposal)
         proposal = self._checked_citations(actor, proposal)
         key = self._kernel.lab_key
@@ -126,7 +126,7 @@ class ReleaseService:
         stage = self._ladder.checkpoint(proposal.checkpoint_id).stage
         if stage is not proposal.from_stage:
             raise Conflict(
-                "stage_changed",
+                "stage_moved_meanwhile",
                 f"{proposal.checkpoint_id} is at {stage.label}, not at {proposal.from_stage.label}.",
                 hint="Reload the board and decide again.",
             )
@@ -157,3 +157,12 @@ class ReleaseService:
         )
         latest: int | None = rows[0]["latest"]
         return latest
+
+
+def _decision_among(committed: Committed) -> str:
+    """The decision that an earlier request with the same idempotency key recorded."""
+    prefix = DECISIONS.decider.stream("")
+    for stream in committed.versions:
+        if stream.startswith(prefix):
+            return stream.removeprefix(prefix)
+    raise Conflict("idempotency_key_reused", "The idempotency key was used for something other than a decision.")

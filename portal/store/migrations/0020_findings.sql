@@ -1,4 +1,4 @@
--- Read model of findings. Projections only upsert: a link that no longer holds stays as a row that says so.
+-- Read model of findings: the current version of each.
 
 CREATE TABLE finding (
     finding_id     VARCHAR PRIMARY KEY,
@@ -17,22 +17,20 @@ CREATE TABLE finding (
     changed_at     VARCHAR NOT NULL
 );
 
--- Who may read the current version, as keys; see portal/findings/marking.py.
+-- Who may read it, as keys; see portal/findings/marking.py.
 CREATE TABLE finding_reader (
     finding_id VARCHAR NOT NULL,
     reader     VARCHAR NOT NULL,
-    may_read   BOOLEAN NOT NULL,
     PRIMARY KEY (finding_id, reader)
 );
 
 CREATE TABLE finding_checkpoint (
     finding_id    VARCHAR NOT NULL,
     checkpoint_id VARCHAR NOT NULL,
-    cited         BOOLEAN NOT NULL,
     PRIMARY KEY (finding_id, checkpoint_id)
 );
 
--- BM25 postings over title and summary of the current version.
+-- BM25 postings over title and summary.
 CREATE TABLE finding_posting (
     finding_id  VARCHAR NOT NULL,
     term        VARCHAR NOT NULL,

@@ -18,14 +18,12 @@ CREATE TABLE norm (
 CREATE TABLE norm_evidence (
     norm_id    VARCHAR NOT NULL,
     finding_id VARCHAR NOT NULL,
-    linked     BOOLEAN NOT NULL,
     PRIMARY KEY (norm_id, finding_id)
 );
 
--- An institution whose position went stale keeps its row, without a position.
 CREATE TABLE norm_position (
     norm_id        VARCHAR NOT NULL,
     institution_id VARCHAR NOT NULL,
-    position       VARCHAR,
+    position       VARCHAR NOT NULL,
     PRIMARY KEY (norm_id, institution_id)
 );
