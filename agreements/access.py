@@ -1,11 +1,11 @@
 """The one rule of who may do what with which checkpoint; denials are data and name what would clear them.
 
-    stage            who may query it
-    ─────────────    ──────────────────────────────────────────────────────────────────
-    withheld         the lab; institutions whose grant names this very checkpoint
-    partner access   also every institution whose grant covers its family (``family/*``)
-    public           also everyone signed in, within the portal's public limits
-    retired          nobody
+stage            who may query it
+─────────────    ──────────────────────────────────────────────────────────────────
+withheld         the lab; institutions whose grant names this very checkpoint
+partner access   also every institution whose grant covers its family (``family/*``)
+public           also everyone signed in, within the portal's public limits
+retired          nobody
 """
 
 from collections.abc import Sequence

@@ -96,9 +96,7 @@ class Agreement(Value):
 
     def in_force_on(self, now: datetime) -> bool:
         """Whether grants under it are good at ``now``."""
-        return (
-            self.status is AgreementStatus.IN_FORCE and self.expires_at is not None and now < self.expires_at
-        )
+        return self.status is AgreementStatus.IN_FORCE and self.expires_at is not None and now < self.expires_at
 
     def bounds(self) -> Scope:
         """The widest grant under it. Raises Conflict ``not_in_force`` before it enters into force."""
@@ -117,9 +115,7 @@ class Agreement(Value):
                 "institution": {"id": self.institution_id, "name": self.institution_name},
                 "lab": {"id": LAB, "name": self.lab_name},
             },
-            "clauses": [
-                {"data": clause.model_dump(mode="json"), "text": clause.rendered()} for clause in self.clauses
-            ],
+            "clauses": [{"data": clause.model_dump(mode="json"), "text": clause.rendered()} for clause in self.clauses],
         }
 
     def document_bytes(self) -> bytes:
@@ -382,9 +378,7 @@ def evolve(state: Agreement, event: Event) -> Agreement:
         case AgreementEnteredIntoForce():
             return state.model_copy(update={"status": AgreementStatus.IN_FORCE, "in_force_at": event.at})
         case AgreementEnded():
-            return state.model_copy(
-                update={"status": event.status, "ended_at": event.at, "end_reason": event.reason}
-            )
+            return state.model_copy(update={"status": event.status, "ended_at": event.at, "end_reason": event.reason})
         case _:
             raise TypeError(f"an agreement has no event {event.type_name!r}")
 

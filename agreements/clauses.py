@@ -177,14 +177,7 @@ class Termination(ClauseBase):
 
 
 Clause = Annotated[
-    PlainClause
-    | PermittedUses
-    | UsageLimits
-    | Term
-    | Feedback
-    | PublicationReview
-    | IncidentNotice
-    | Termination,
+    PlainClause | PermittedUses | UsageLimits | Term | Feedback | PublicationReview | IncidentNotice | Termination,
     Field(discriminator="kind"),
 ]
 
@@ -210,7 +203,7 @@ def check_clauses(clauses: Sequence[Clause]) -> None:
     ids = [clause.clause_id for clause in clauses]
     if repeated := sorted({name for name in ids if ids.count(name) > 1}):
         raise Invalid("repeated_clause", f"Clause ids appear twice: {', '.join(repeated)}.", hint="Rename one.")
-    kinds = [clause.kind for clause in clauses]
+    kinds: list[str] = [clause.kind for clause in clauses]
     for kind in _REQUIRED_ONCE:
         if kinds.count(kind) != 1:
             raise Invalid(

@@ -119,7 +119,10 @@ def _issue(state: Grant, command: IssueGrant, actor: Actor, now: datetime) -> Se
         raise Conflict("grant_exists", f"Grant {state.id} exists.")
     if command.scope.expires_at <= now:
         raise Invalid(
-            "already_expired", "The grant would be over before it begins.", hint="Choose a later end.", param="expires_at"
+            "already_expired",
+            "The grant would be over before it begins.",
+            hint="Choose a later end.",
+            param="expires_at",
         )
     if beyond := excesses(command.scope, command.bounds):
         first = beyond[0]

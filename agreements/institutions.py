@@ -140,9 +140,7 @@ def possession_challenge(institution_id: str, public_key: str) -> bytes:
     )
 
 
-def decide(
-    state: Institution, command: InstitutionCommand, actor: Actor, now: datetime
-) -> Sequence[Event]:
+def decide(state: Institution, command: InstitutionCommand, actor: Actor, now: datetime) -> Sequence[Event]:
     """The events a command causes. Raises Forbidden, Conflict, Invalid or VerificationError."""
     match command:
         case RegisterInstitution():
@@ -192,9 +190,7 @@ def _register_key(state: Institution, command: RegisterKey, actor: Actor, now: d
             hint="Sign the challenge with the private half of the key you register.",
         ) from None
     return [
-        InstitutionKeyRegistered(
-            public_key=command.public_key, custody=command.custody, proof=command.proof, at=now
-        )
+        InstitutionKeyRegistered(public_key=command.public_key, custody=command.custody, proof=command.proof, at=now)
     ]
 
 

@@ -83,7 +83,9 @@ class TokenIssuer:
         return jwt.encode(header, claims.model_dump(mode="json"), self._private, algorithms=[ALGORITHM])
 
     def decode(self, token: str, now: datetime) -> AccessClaims:
-        """The claims of a token that is ours and in time. Raises Unauthenticated ``invalid_token`` or ``token_expired``.
+        """The claims of a token that is ours and in time.
+
+        Raises Unauthenticated ``invalid_token`` or ``token_expired``.
 
         Only form, signature and time are checked here; whether it still opens anything is the live grant's word.
         """

@@ -101,9 +101,7 @@ class AgreementService:
         """
         agreement = self.get(actor, agreement_id)
         if " ".join(typed_name.split()).casefold() != " ".join(actor.name.split()).casefold():
-            raise Invalid(
-                "name_differs", f"To sign, type your name exactly: {actor.name}.", param="typed_name"
-            )
+            raise Invalid("name_differs", f"To sign, type your name exactly: {actor.name}.", param="typed_name")
         if document_digest != agreement.document_digest:
             raise Invalid(
                 "digest_differs",
@@ -121,9 +119,7 @@ class AgreementService:
     ) -> Agreement:
         """Hand in a DSSE envelope signed elsewhere with the institution's own key."""
         agreement = self.get(actor, agreement_id)
-        return self._sign(
-            actor, agreement, self._party(agreement), Envelope.from_json(envelope), idempotency_key
-        )
+        return self._sign(actor, agreement, self._party(agreement), Envelope.from_json(envelope), idempotency_key)
 
     def decline(self, actor: Actor, agreement_id: str, *, reason: str) -> Agreement:
         """Say no to an offer."""

@@ -9,8 +9,8 @@ from agreements.ids import new_id
 from agreements.scopes import Scope
 from model_access.metering import Meter, Usage
 from portal.inputs import parse
-from portal.services.agreements import AgreementService
 from portal.services.aggregates import AGREEMENTS, GRANTS
+from portal.services.agreements import AgreementService
 from portal.services.kernel import Kernel
 
 

@@ -66,9 +66,7 @@ class InstitutionService:
 
     def register_lab(self, actor: Actor, name: str, contact_email: str) -> Institution:
         """Enter the lab itself, with the portal's lab key; done once, when the portal is made."""
-        self.register(
-            actor, institution_id=LAB, name=name, constituency=Constituency.LAB, contact_email=contact_email
-        )
+        self.register(actor, institution_id=LAB, name=name, constituency=Constituency.LAB, contact_email=contact_email)
         return self._take(actor, LAB, self._kernel.lab_key)
 
     def revoke_key(self, actor: Actor, institution_id: str, *, public_key: str, reason: str) -> Institution:

@@ -57,9 +57,7 @@ class Kernel:
 
         A repeated ``idempotency_key`` changes nothing and returns the object that the first call touched.
         """
-        committed = self.execute_all(
-            [Step(aggregate, object_id, command)], actor, idempotency_key=idempotency_key
-        )
+        committed = self.execute_all([Step(aggregate, object_id, command)], actor, idempotency_key=idempotency_key)
         if committed is not None and committed.replayed:
             object_id = next(iter(committed.versions)).partition("/")[2]
         return self.state(aggregate, object_id)

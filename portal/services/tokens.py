@@ -67,9 +67,7 @@ class TokenService:
             view = self._grants.get(actor, grant_id)
             grant = view.grant
             if not actor.belongs_to(grant.institution_id):
-                raise Forbidden(
-                    "not_a_member", "A token for a grant goes to members of the grant's institution only."
-                )
+                raise Forbidden("not_a_member", "A token for a grant goes to members of the grant's institution only.")
             if not view.active or grant.scope is None:
                 raise Conflict("grant_not_active", f"Grant {grant_id} opens nothing any more.")
             if purpose is not None and purpose not in grant.scope.purposes:
