@@ -16,9 +16,8 @@ from agreements.deciders import Value
 from agreements.dsse import Envelope, sign
 from agreements.dsse import verify as verify_envelope
 from agreements.errors import ConcordatError, Invalid, VerificationError
-from agreements.inclusion import InclusionEvidence
+from agreements.inclusion import InclusionEvidence, verify_head
 from agreements.inclusion import verify as verify_inclusion
-from agreements.inclusion import verify_head
 from agreements.keys import PublicKey, SigningKey
 from agreements.log_head import LogHead
 from model_access.build import EngineBuild

@@ -223,7 +223,7 @@ def _prompt_scores(prompt: Iterable[int], result: Prefilled, top: int) -> list[T
 
 
 def _score(values: NDArray[np.float64], token: int, top: int) -> TokenScore:
-    """The token's log-probability and the ``top`` most likely tokens, ties by id; the token itself is always among them."""
+    """The token's log-probability and the ``top`` most likely tokens, ties by id; the token itself is always listed."""
     candidates = np.argpartition(-values, min(top, len(values) - 1))[: top + 1]
     best = sorted(candidates.tolist(), key=lambda place: (-values[place], place))[:top]
     if token not in best:

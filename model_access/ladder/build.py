@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+import agreements
 import model_access
 from agreements.errors import Unavailable
 from model_access.ladder.files import load_ladder
@@ -43,10 +45,14 @@ def build_ladder(
 
 def _train(target: Path, recipe: Recipe, report: Callable[[LadderProgress], None]) -> None:
     command = [sys.executable, "-P", "-m", "model_access.ladder", str(target.resolve()), recipe.model_dump_json()]
-    environment_root = str(Path(model_access.__path__[0]).parent)
+    code = os.pathsep.join(str(Path(package.__path__[0]).parent) for package in (agreements, model_access))
     with (target / "build.log").open("wb") as errors:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=environment_root
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "PYTHONPATH": code},
         )
         try:
             complaint = _follow(process, report)

@@ -1,8 +1,9 @@
 """System-call filters: compiled in the portal by libseccomp, applied in the worker by one raw call.
 
 Two filters stack. The *outer* one is in force before the worker's first instruction: everything is allowed except what
-no model needs. The *inner* one is applied once Python and torch are loaded and before the checkpoint is read: nothing is
-allowed except a short list, so a flaw in a parser or a kernel meets a very small system. A refused call returns EPERM.
+no model needs. The *inner* one is applied once Python and torch are loaded and before the checkpoint is read: nothing
+is allowed except a short list, so a flaw in a parser or a kernel meets a very small system. A refused call returns
+EPERM.
 """
 
 import ctypes
