@@ -1,5 +1,6 @@
 """Search, paging and counts: BM25 over what the reader may see, and nothing else."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -150,3 +151,32 @@ def test_the_list_and_the_predicate_agree_on_every_reader(
         assert {row.marking for row in findings.list(reader).rows} == expected
         counted = findings.counts(reader).by_marking
         assert {marking for marking, number in counted.items() if number} == expected
+
+
+def bm25(query: str, documents: dict[str, tuple[str, str]]) -> dict[str, float]:
+    """Scores by the textbook, document by document (Robertson & Zaragoza 2009, k1 = 1.2, b = 0.75)."""
+    bags = {name: occurrences(*texts) for name, texts in documents.items()}
+    mean_length = sum(sum(bag.values()) for bag in bags.values()) / len(bags)
+    scores = dict.fromkeys(documents, 0.0)
+    for term in query_terms(query):
+        containing = sum(1 for bag in bags.values() if term in bag)
+        weight = math.log(1 + (len(bags) - containing + 0.5) / (containing + 0.5))
+        for name, bag in bags.items():
+            length = sum(bag.values()) / mean_length
+            scores[name] += weight * bag[term] * 2.2 / (bag[term] + 1.2 * (1 - 0.75 + 0.75 * length))
+    return {name: score for name, score in scores.items() if score > 0}
+
+
+def test_the_ranking_is_bm25(findings: FindingService, reporter: Actor) -> None:
+    documents = {
+        "Spam at scale": "Spam, spam and more spam from the largest size.",
+        "Poems": "The model writes poems; one poem is about spam.",
+        "Detection": "A detector finds spam in eight of ten cases, and poems in none.",
+        "Unrelated": "Nothing of the sort.",
+    }
+    for title, summary in documents.items():
+        findings.file(reporter, draft(title, summary))
+    for query in ("spam", "poems spam", "detector cases", "the largest size of spam"):
+        scores = bm25(query, {title: (title, summary) for title, summary in documents.items()})
+        ranked = titles(findings.list(reporter, Filters(text=query)))
+        assert ranked == sorted(scores, key=lambda title: -scores[title])
