@@ -1,0 +1,82 @@
+"""What goes into the store and what comes out of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from agreements.actors import Actor
+from agreements.deciders import Decider, Event, Value
+
+S = TypeVar("S", bound=Value)
+
+SqlValue = str | int | float | bool | bytes | datetime | Sequence[str] | None
+"""What a column of a read row may hold. Datetimes are timezone-aware and stored as UTC."""
+
+
+@dataclass(frozen=True)
+class Append:
+    """Events for one stream, made from its state at ``expected_version``; 0 means that it must not exist yet."""
+
+    stream: str
+    expected_version: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a read table, identified by the table's primary key. A row belongs to one object."""
+
+    table: str
+    values: dict[str, SqlValue]
+
+
+@dataclass(frozen=True)
+class Aggregate(Generic[S]):
+    """One kind of object as the store sees it.
+
+    ``project(object_id, version, state)`` names every read row that stands for the object now. It is a pure function:
+    rows it no longer names are removed, and verification recomputes it.
+    """
+
+    decider: Decider[S, Any]
+    state_type: type[S]
+    project: Callable[[str, int, S], Sequence[Row]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Appends that are recorded together or not at all."""
+
+    appends: tuple[Append, ...]
+    actor: Actor
+    at: datetime
+    """Timezone-aware."""
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a request came to: its places in the log and the versions its streams have now."""
+
+    positions: range
+    versions: dict[str, int]
+    replayed: bool = False
+    """Whether an earlier request under the same idempotency key had done it already."""
+
+
+@dataclass(frozen=True)
+class RecordedEvent:
+    """One event with everything that is known about it."""
+
+    position: int
+    """Its place in the log, from 0."""
+    stream: str
+    version: int
+    """Its place in the stream, from 1."""
+    event: Event
+    actor_id: str
+    actor_name: str
+    """How the actor is called now; the log itself names actors by id only."""
+    channel: str
+    at: datetime

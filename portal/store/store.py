@@ -1,0 +1,157 @@
+"""The store: what services open, write through and read from."""
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from agreements.actors import Actor
+from agreements.canonical import parse_json
+from agreements.deciders import Event
+from agreements.errors import VerificationError
+from agreements.log_head import NoteSigner
+from portal.store import append_only
+from portal.store.database import Database, refusals
+from portal.store.group import Aggregates, aggregates_by_category
+from portal.store.idempotency import recall
+from portal.store.leaves import MAX_ENTRY_BYTES
+from portal.store.log import Log
+from portal.store.migrate import Migration, migrate, shipped
+from portal.store.projections import ReadTables
+from portal.store.records import Aggregate, Append, Committed, RecordedEvent, Request, S
+from portal.store.writer import Writer
+
+DEFAULT_PAGE = 1000
+
+
+class Store:
+    """One DuckDB file, owned by this process. Every method may be called from any thread."""
+
+    def __init__(self, database: Database, log: Log, aggregates: Aggregates, writer: Writer) -> None:
+        """Use ``Store.open``."""
+        self.database = database
+        self.log = log
+        self.aggregates = aggregates
+        self._writer = writer
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        signer: NoteSigner,
+        aggregates: Sequence[Aggregate[Any]],
+        migrations: Sequence[Migration] | None = None,
+    ) -> Self:
+        """Open or create the store, bring its tables up to date and check the log against its head.
+
+        ``migrations`` are by default those of this release.
+
+        What a crash left behind is recovered from DuckDB's write-ahead log. Raises Unavailable ``store_in_use`` or
+        ``store_unreadable``, Conflict ``migration_changed`` or ``store_too_new``, VerificationError
+        ``log_head_mismatch`` or ``log_key_mismatch``.
+        """
+        kinds = aggregates_by_category(aggregates)
+        database = Database.open(path)
+        try:
+            with refusals():
+                connection = database.cursor()
+                migrate(connection, shipped() if migrations is None else migrations)
+                append_only.protect(connection)
+                log = Log(database, signer)
+                return cls(database, log, kinds, Writer(connection, log, kinds, ReadTables(connection)))
+        except BaseException:
+            database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what was submitted and let go of the file."""
+        self._writer.close()
+        self.database.close()
+
+    def submit(
+        self, appends: Sequence[Append], *, actor: Actor, at: datetime, idempotency_key: str | None = None
+    ) -> Future[Committed]:
+        """Record the appends together or not at all; the future resolves when they are durable.
+
+        It raises StaleVersion if a stream is not at its expected version, Conflict ``idempotency_key_reused``, Invalid
+        for what cannot be recorded, TooLarge ``event_too_large``, Unavailable if the disk fails. A key that the same
+        actor used before for the same appends resolves to what that came to.
+        """
+        return self._writer.submit(Request(tuple(appends), actor, at, idempotency_key))
+
+    def commit(
+        self, appends: Sequence[Append], *, actor: Actor, at: datetime, idempotency_key: str | None = None
+    ) -> Committed:
+        """``submit``, and wait until it is durable."""
+        return self.submit(appends, actor=actor, at=at, idempotency_key=idempotency_key).result()
+
+    def committed_under(self, actor_id: str, idempotency_key: str) -> Committed | None:
+        """What was recorded under an actor's idempotency key, as a repeated request would be answered."""
+        with self.database.snapshot() as cursor:
+            known = recall(cursor, actor_id, idempotency_key)
+        return known.replayed() if known else None
+
+    def state(self, aggregate: Aggregate[S], object_id: str) -> tuple[S, int]:
+        """An object's state and version; the initial state and 0 if nothing ever happened to it."""
+        stream = aggregate.decider.stream(object_id)
+        with self.database.snapshot() as cursor:
+            row = cursor.execute("SELECT body, version FROM state WHERE stream = ?", [stream]).fetchone()
+        if row is None:
+            return aggregate.decider.initial, 0
+        body, version = row
+        try:
+            return aggregate.state_type.model_validate_json(body), version
+        except ValidationError:
+            raise VerificationError(
+                "state_unreadable",
+                f"The stored state of {stream} does not fit what this release expects.",
+                hint="Run: concordat log verify.",
+            ) from None
+
+    def events(
+        self,
+        stream: str | None = None,
+        *,
+        after: int = -1,
+        limit: int = DEFAULT_PAGE,
+        types: Collection[str] | None = None,
+    ) -> list[RecordedEvent]:
+        """Events in log order, from the first position behind ``after``; of one stream or types, or of all."""
+        rows = self.query(
+            """
+            SELECT e.position, e.stream, e.version, e.type, e.body, e.actor_id, a.name, e.channel, e.recorded_at
+            FROM event e LEFT JOIN actor a USING (actor_id)
+            WHERE e.position > ? AND (? IS NULL OR e.stream = ?) AND (? OR list_contains(?::VARCHAR[], e.type))
+            ORDER BY e.position LIMIT ?
+            """,
+            [after, stream, stream, types is None, sorted(types or ()), limit],
+        )
+        return [_recorded(row) for row in rows]
+
+    def query(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """The rows of a SELECT by column name. Raises Invalid ``bad_query`` for anything that is not one."""
+        return self.database.query(sql, params)
+
+
+def _recorded(row: dict[str, Any]) -> RecordedEvent:
+    body: Any = parse_json(row["body"].encode(), MAX_ENTRY_BYTES)
+    return RecordedEvent(
+        position=row["position"],
+        stream=row["stream"],
+        version=row["version"],
+        event=Event.parse(row["type"], body),
+        actor_id=row["actor_id"],
+        actor_name=row["name"] or "",
+        channel=row["channel"],
+        at=row["recorded_at"].replace(tzinfo=UTC),
+    )
