@@ -18,14 +18,17 @@ from agreements.errors import Invalid, TooLarge
 MAX_DEPTH = 64
 """How many arrays and objects may stand inside one another."""
 
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that every reader of JSON holds exactly."""
+
 _PLAIN_VALUES = "Use strings, finite numbers, true, false, null, arrays and objects; write large integers as strings."
 
 
 def canonical_bytes(value: JsonValue) -> bytes:
     """The RFC 8785 bytes of a JSON value: sorted members, no white space, ECMAScript numbers, UTF-8.
 
-    Raises Invalid ``not_canonical`` where there are none: non-finite numbers, integers beyond ±(2^53 - 1), lone
-    surrogates, names that are no strings, values that are no JSON, nesting without end.
+    Raises Invalid ``not_canonical`` where there are none: non-finite numbers, integers beyond ``MAX_INTEGER``,
+    lone surrogates, names that are no strings, values that are no JSON, nesting without end.
     """
     try:
         return rfc8785.dumps(value)
@@ -69,7 +72,8 @@ def parse_json(data: bytes, max_bytes: int) -> JsonValue:
     """The JSON value that UTF-8 ``data`` holds, read so that no two readers can disagree about it.
 
     Raises TooLarge ``json_too_large`` over ``max_bytes``; Invalid ``bad_json`` for malformed text, a byte order mark,
-    a name given twice in one object, a number that is not finite, a lone surrogate or nesting over ``MAX_DEPTH``.
+    a name given twice in one object, a number that is not finite, an integer that would be rounded, a lone surrogate
+    or nesting over ``MAX_DEPTH``.
     """
     if len(data) > max_bytes:
         raise TooLarge("json_too_large", f"The JSON text has {len(data)} bytes; {max_bytes} are allowed.")
@@ -77,6 +81,7 @@ def parse_json(data: bytes, max_bytes: int) -> JsonValue:
         value: JsonValue = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_object,
+            parse_int=_integer,
             parse_float=_finite,
             parse_constant=_not_a_number,
         )
@@ -93,6 +98,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise _bad_json("a name is given twice in one object")
     return members
+
+
+def _integer(text: str) -> int | float:
+    if len(text) <= len(str(-MAX_INTEGER)) and abs(number := int(text)) <= MAX_INTEGER:
+        return number
+    # Canonical JSON spells large doubles without an exponent; every other large integer would be rounded.
+    real = _finite(text)
+    if rfc8785.dumps(real).decode() != text:
+        raise _bad_json(f"an integer is beyond ±{MAX_INTEGER} and not exact")
+    return real
 
 
 def _finite(text: str) -> float:

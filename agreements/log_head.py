@@ -17,7 +17,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from agreements.canonical import b64decode, b64encode
+from agreements.canonical import MAX_INTEGER, b64decode, b64encode
 from agreements.deciders import Value
 from agreements.errors import ConcordatError, Invalid, VerificationError
 from agreements.keys import PublicKey, SigningKey
@@ -25,8 +25,7 @@ from agreements.merkle import HASH_BYTES
 
 MAX_NOTE_CHARS = 64 * 1024
 MAX_NOTE_SIGNATURES = 100
-MAX_LOG_SIZE = 2**53 - 1
-"""JSON readers hold no larger integer exactly."""
+MAX_LOG_SIZE = MAX_INTEGER
 
 _ED25519 = 0x01
 _KEY_HASH_BYTES = 4

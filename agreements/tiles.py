@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 
+from agreements.canonical import MAX_INTEGER
 from agreements.deciders import Value
 from agreements.errors import Invalid, NotFound
 from agreements.merkle import Tree
@@ -16,7 +17,6 @@ from agreements.merkle import Tree
 TILE_WIDTH: Final = 256
 _LEVEL_BITS: Final = 8
 _MAX_LEVEL: Final = 5
-_MAX_INDEX: Final = 2**53 - 1
 
 _PATH = re.compile(r"tile/(?P<level>[0-5])/(?P<index>(?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?")
 
@@ -25,7 +25,7 @@ class Tile(Value):
     """The place of a tile: level from 0 (leaves), index from 0, width in hashes (256: full)."""
 
     level: Annotated[int, Field(ge=0, le=_MAX_LEVEL)]
-    index: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
+    index: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
     width: Annotated[int, Field(ge=1, le=TILE_WIDTH)] = TILE_WIDTH
 
     @property
