@@ -38,7 +38,7 @@ class GenerationRequest(Value):
     n: int = Field(default=1, ge=1, le=128)
     stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=256)], ...] = Field(default=(), max_length=16)
     """Text that ends a choice; it is not part of the answer. Never matched inside an echoed prompt."""
-    seed: int = Field(ge=0, lt=2**63)
+    seed: int = Field(ge=0, lt=2**53)
     logprobs: int | None = Field(default=None, ge=0, le=20)
     """How many alternatives to report per token besides the token itself; ``None`` reports nothing."""
     echo: bool = False

@@ -1,0 +1,154 @@
+"""The portal put together: one object that owns the store, the keys, the workers and every service."""
+
+import time
+from datetime import UTC, datetime
+from typing import Self
+
+from agreements.actors import LAB, Actor, Role
+from agreements.errors import Conflict, NotFound
+from agreements.log_head import NoteSigner
+from agreements.people import Person
+from agreements.tokens import TokenIssuer
+from model_access.metering import Meter
+from model_access.sandbox import SandboxProfile, choose, detect
+from model_access.worker import WorkerPool
+from portal.config import Settings
+from portal.findings.projection import FINDINGS
+from portal.findings.service import FindingService
+from portal.keyring import Keyring
+from portal.norms.projection import NORMS
+from portal.norms.service import NormService
+from portal.release.projection import DECISIONS
+from portal.release.service import ReleaseService
+from portal.services.aggregates import AGREEMENTS, CHECKPOINTS, CREDENTIALS, GRANTS, INSTITUTIONS, PEOPLE, RUNS
+from portal.services.agreements import AgreementService
+from portal.services.checkpoints import CheckpointService
+from portal.services.grants import GrantService
+from portal.services.institutions import InstitutionService
+from portal.services.kernel import Clock, Kernel
+from portal.services.log import LogService
+from portal.services.people import PeopleService
+from portal.services.runs import RunService
+from portal.services.sign_in import SignInService
+from portal.services.tokens import TokenService
+from portal.store import Store
+
+AGGREGATES = (
+    INSTITUTIONS,
+    PEOPLE,
+    AGREEMENTS,
+    GRANTS,
+    CREDENTIALS,
+    CHECKPOINTS,
+    RUNS,
+    FINDINGS,
+    NORMS,
+    DECISIONS,
+)
+"""Every kind of object the store knows."""
+
+SETUP = Actor.automatic("setup")
+"""The named rule that enters the lab and its first coordinator."""
+
+TOKEN_AUDIENCE = "concordat"  # noqa: S105 - the audience of access tokens, no secret
+
+
+def utc_now() -> datetime:
+    """The system clock."""
+    return datetime.now(UTC)
+
+
+class Portal:
+    """Everything one process needs. Opened once; closing it ends workers and lets go of the file."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        keyring: Keyring,
+        pool: WorkerPool,
+        sandbox: SandboxProfile,
+        clock: Clock,
+    ) -> None:
+        """Use ``Portal.open``."""
+        self.settings = settings
+        self.store = store
+        self.keyring = keyring
+        self.pool = pool
+        self.sandbox = sandbox
+        self.kernel = kernel = Kernel(store=store, clock=clock, lab_key=keyring.own("lab"))
+        self.meter = Meter(RunService.settled_usage(kernel), time.monotonic)
+        issuer = TokenIssuer(keyring.own("token"), issuer=settings.issuer, audience=TOKEN_AUDIENCE)
+        self.institutions = InstitutionService(kernel, keyring)
+        self.people = PeopleService(kernel, self.institutions)
+        self.sign_in = SignInService(kernel, settings)
+        self.agreements = AgreementService(kernel, self.institutions)
+        self.grants = GrantService(kernel, self.agreements, self.meter)
+        self.tokens = TokenService(kernel, self.grants, issuer, settings)
+        self.checkpoints = CheckpointService(kernel, self.grants, pool, settings)
+        self.runs = RunService(kernel, self.checkpoints, pool, self.meter, settings, sandbox.id)
+        self.findings = FindingService(kernel, runs=self.runs, checkpoints=self.checkpoints, people=self.people)
+        self.norms = NormService(kernel, keys=self.institutions, signer=self.institutions, findings=self.findings)
+        self.release = ReleaseService(kernel, ladder=self.checkpoints, evidence=self.findings, practice=self.norms)
+        self.log = LogService(kernel)
+
+    @classmethod
+    def open(cls, settings: Settings, *, clock: Clock = utc_now) -> Self:
+        """Open an existing portal, settle runs that were cut off, and make every checkpoint available.
+
+        Raises NotFound ``no_portal`` where nothing was made yet, Unavailable without isolation or when another
+        process owns the file, VerificationError when the log does not hold.
+        """
+        if not settings.database_path.exists():
+            raise NotFound(
+                "no_portal",
+                f"There is no portal in {settings.data_dir}.",
+                hint="Make one with: concordat init, or try the demonstration: concordat demo.",
+            )
+        return cls._open(settings, clock)
+
+    @classmethod
+    def create(
+        cls, settings: Settings, *, coordinator_name: str, coordinator_email: str, clock: Clock = utc_now
+    ) -> tuple[Self, Person]:
+        """Make a portal: keys, database, the lab as an institution, and its first coordinator."""
+        if settings.database_path.exists():
+            raise Conflict("portal_exists", f"There is a portal in {settings.data_dir}.", hint="Choose another folder.")
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        portal = cls._open(settings, clock)
+        portal.institutions.register_lab(SETUP, settings.lab_name, coordinator_email)
+        person = portal.people.register(
+            SETUP, name=coordinator_name, email=coordinator_email, memberships=[(LAB, Role.COORDINATOR)]
+        )
+        return portal, person
+
+    @classmethod
+    def _open(cls, settings: Settings, clock: Clock) -> Self:
+        sandbox = choose(detect(), allow_unsafe=settings.allow_unsafe_no_sandbox)
+        keyring = Keyring(settings.keys_dir)
+        store = Store.open(
+            settings.database_path,
+            signer=NoteSigner(settings.issuer, keyring.own("log")),
+            aggregates=AGGREGATES,
+        )
+        try:
+            pool = WorkerPool(sandbox, memory_budget_bytes=settings.worker_memory_bytes)
+            portal = cls(settings, store, keyring, pool, sandbox, clock)
+            portal.runs.settle_interrupted()
+            portal.checkpoints.serve_all()
+        except BaseException:
+            store.close()
+            raise
+        return portal
+
+    def close(self) -> None:
+        """End the workers, wait for what is settling, and close the file."""
+        self.pool.close()
+        self.runs.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

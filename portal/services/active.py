@@ -1,0 +1,98 @@
+"""A run under way: its events for whoever reads them, and its outcome once it is durable."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+
+from agreements.deciders import Value
+from model_access.generation import ChoiceDelta, ChoiceResult, Failed, Finished, RunEvent
+from model_access.runs import Run, RunTerms
+
+
+class RunResult(Value):
+    """A run that was settled: the receipt is in the log."""
+
+    run: Run
+    finished: Finished
+    choices: tuple[ChoiceResult, ...]
+
+
+class ActiveRun:
+    """One reader takes the deltas, with a thread or with an event loop; anybody may wait for the result.
+
+    The run settles whether or not anyone reads it.
+    """
+
+    def __init__(self, terms: RunTerms) -> None:
+        self.terms = terms
+        self.outcome: Future[RunResult] = Future()
+        self._cancel: Callable[[], None] | None = None
+        self._cancelled = False
+        self._buffer: list[RunEvent] = []
+        self._listener: Callable[[RunEvent], None] | None = None
+        self._lock = threading.Lock()  # buffer and listener change together
+
+    @property
+    def run_id(self) -> str:
+        """The run's permanent id."""
+        return self.terms.run_id
+
+    def deltas(self) -> Iterator[ChoiceDelta]:
+        """The pieces as they come, blocking; ends with the run, whether well or not (``result`` says which)."""
+        events: queue.SimpleQueue[RunEvent] = queue.SimpleQueue()
+        self._attach(events.put)
+        while isinstance(event := events.get(), ChoiceDelta):
+            yield event
+
+    async def adeltas(self) -> AsyncIterator[ChoiceDelta]:
+        """The pieces as they come, for an event loop."""
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[RunEvent] = asyncio.Queue()
+
+        def hand_over(event: RunEvent) -> None:
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+        self._attach(hand_over)
+        while isinstance(event := await events.get(), ChoiceDelta):
+            yield event
+
+    def result(self) -> RunResult:
+        """Block until the run is settled and durable. Raises the refusal it ended with."""
+        return self.outcome.result()
+
+    async def aresult(self) -> RunResult:
+        """``result`` for an event loop."""
+        return await asyncio.wrap_future(self.outcome)
+
+    def cancel(self) -> None:
+        """Stop between two tokens; what was used until then is settled."""
+        with self._lock:
+            self._cancelled = True
+            stop = self._cancel
+        if stop is not None:
+            stop()
+
+    def cancel_with(self, stop: Callable[[], None]) -> None:
+        """Tell how to cancel; called once, when the engine has the request."""
+        with self._lock:
+            self._cancel = stop
+            cancelled = self._cancelled
+        if cancelled:
+            stop()
+
+    def emit(self, event: ChoiceDelta | Finished | Failed) -> None:
+        """Pass an event on to the reader, or keep it until there is one."""
+        with self._lock:
+            if self._listener is None:
+                self._buffer.append(event)
+            else:
+                self._listener(event)
+
+    def _attach(self, listener: Callable[[RunEvent], None]) -> None:
+        with self._lock:
+            for event in self._buffer:
+                listener(event)
+            self._buffer.clear()
+            self._listener = listener

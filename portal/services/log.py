@@ -1,0 +1,98 @@
+"""The log as people read it: its head, its entries as far as they may be known, and its verification."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from agreements.actors import Actor
+from agreements.deciders import Value
+from agreements.errors import Forbidden, NotFound
+from agreements.inclusion import InclusionEvidence
+from agreements.log_head import LogHead, open_head
+from portal.services.kernel import Kernel
+from portal.standing import is_active
+from portal.store import RecordedEvent
+from portal.store.verify import VerifyReport, verify_store
+
+PAGE = 50
+
+
+class LogLine(Value):
+    """One entry, without its content."""
+
+    position: int
+    stream: str
+    type: str
+    actor_name: str
+    channel: str
+    at: datetime
+
+
+class LogService:
+    """Reads and verifies the transparency log."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    @property
+    def vkey(self) -> str:
+        """The key that verifies heads; pin it."""
+        return self._kernel.store.log.vkey
+
+    def head(self) -> str:
+        """The signed head (C2SP tlog-checkpoint)."""
+        return self._kernel.store.log.head()
+
+    def size_and_root(self) -> LogHead:
+        """The head, opened."""
+        return open_head(self.head(), self.vkey)
+
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """A hash tile. Raises NotFound ``no_such_tile``."""
+        return self._kernel.store.log.tile(level, index, width)
+
+    def entries(
+        self, actor: Actor, *, before: int | None = None, limit: int = PAGE, stream: str | None = None
+    ) -> tuple[LogLine, ...]:
+        """Entries the actor may know of, newest first, from before a position.
+
+        Coordinators see all. Everyone else sees what they did themselves: other entries show in the log as hashes.
+        """
+        if not is_active(actor):
+            return ()
+        rows = self._kernel.store.query(
+            """
+            SELECT position FROM event
+            WHERE (? OR actor_id = ?) AND (?::BIGINT IS NULL OR position < ?) AND (?::VARCHAR IS NULL OR stream = ?)
+            ORDER BY position DESC LIMIT ?
+            """,
+            [actor.is_coordinator, actor.person_id, before, before, stream, stream, max(1, min(limit, 500))],
+        )
+        return tuple(_line(self._recorded(row["position"])) for row in rows)
+
+    def evidence(self, actor: Actor, position: int) -> InclusionEvidence:
+        """Proof of inclusion, with the entry itself. Raises NotFound for an entry the actor may not know of."""
+        recorded = self._kernel.store.events(after=position - 1, limit=1)
+        mine = bool(recorded) and recorded[0].position == position and recorded[0].actor_id == actor.person_id
+        if not (actor.is_coordinator or mine):
+            raise NotFound("no_such_entry", f"There is no entry {position} that you may see.")
+        return self._kernel.store.log.evidence(position)
+
+    def verify(self, actor: Actor, progress: Callable[[int, int], None] | None = None) -> VerifyReport:
+        """Recompute the whole log, every state and every read row. ``progress`` hears (done, total)."""
+        if not actor.is_coordinator:
+            raise Forbidden("not_coordinator", "Only a coordinator has the whole store verified from inside.")
+        return verify_store(self._kernel.store, self.vkey, progress)
+
+    def _recorded(self, position: int) -> RecordedEvent:
+        return self._kernel.store.events(after=position - 1, limit=1)[0]
+
+
+def _line(recorded: RecordedEvent) -> LogLine:
+    return LogLine(
+        position=recorded.position,
+        stream=recorded.stream,
+        type=recorded.event.type_name,
+        actor_name=recorded.actor_name,
+        channel=recorded.channel,
+        at=recorded.at,
+    )
