@@ -54,7 +54,7 @@ def missing(proposal: Proposal) -> tuple[Requirement, ...]:
     """What the proposal would have to cite and does not. Raises Conflict ``no_such_step``."""
     cited = {
         Requirement.FINDING: any(finding.about_checkpoint for finding in proposal.findings),
-        Requirement.ADOPTED_NORM: any(norm.outcome.adopts for norm in proposal.norms),
+        Requirement.ADOPTED_NORM: any(norm.adopted for norm in proposal.norms),
     }
     return tuple(requirement for requirement in requirements(proposal.move) if not cited[requirement])
 
@@ -76,7 +76,7 @@ def decide(state: RecordedDecision, command: RecordDecision, actor: Actor, now: 
             hint="Cite it, or file and adopt what is missing first.",
             fixer=Fixer.CALLER,
         )
-    rejected = [norm.norm_id for norm in decision.proposal.norms if not norm.outcome.adopts]
+    rejected = [norm.norm_id for norm in decision.proposal.norms if not norm.adopted]
     if rejected:
         raise Conflict("norm_not_adopted", f"{', '.join(rejected)} was not adopted and cannot be relied on.")
     signed = verify(command.envelope, [PublicKey.from_raw(bytes.fromhex(command.lab_key))])

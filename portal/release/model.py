@@ -45,11 +45,17 @@ class FindingCitation(Value):
 
 
 class NormCitation(Value):
-    """One exact revision of a norm that the decision follows, and how that norm ended."""
+    """One exact revision of a norm that the decision follows."""
 
     norm_id: Identifier
     revision_digest: Digest
-    outcome: NormDecision
+    outcome: NormDecision | None = None
+    """How the norm ended; the service fills it in from the records."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the norm is in force."""
+        return self.outcome is not None and self.outcome.adopts
 
 
 class DissentEntry(Value):

@@ -112,7 +112,7 @@ def test_hidden_evidence_shows_as_a_digest_and_survives_a_blind_revision(norms: 
     seen = norms.get(people["institute"], view.norm_id)
     assert seen.evidence == (OPEN,)
     assert seen.hidden_evidence == (HIDDEN.link_digest,)
-    document = {
+    document: dict[str, Any] = {
         "type": "concordat.norm-revision/1",
         "norm_id": seen.norm_id,
         "revision": seen.revision,

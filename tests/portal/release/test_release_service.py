@@ -82,10 +82,7 @@ def proposal(findings: tuple[FindingCitation, ...], norms: tuple[NormView, ...] 
             "to_stage": Stage.PARTNER_ACCESS,
             "rationale": "The evidence carries it.",
             "findings": findings,
-            "norms": tuple(
-                NormCitation(norm_id=n.norm_id, revision_digest=n.revision_digest, outcome=Decision.ADOPTED)
-                for n in norms
-            ),
+            "norms": tuple(NormCitation(norm_id=n.norm_id, revision_digest=n.revision_digest) for n in norms),
             **changes,
         }
     )
@@ -145,8 +142,10 @@ def test_a_norm_is_cited_as_it_was_decided_whatever_the_caller_says(world: "Worl
         revision_digest=norm.revision_digest,
         rationale="No.",
     )
+    chosen = proposal(cite(finding), (norm,))
+    claimed = chosen.norms[0].model_copy(update={"outcome": Decision.ADOPTED})
     with pytest.raises(Conflict) as refusal:
-        world.release.decide(world.coordinator, proposal(cite(finding), (norm,)))
+        world.release.decide(world.coordinator, chosen.model_copy(update={"norms": (claimed,)}))
     assert refusal.value.code == "evidence_missing"
 
 
