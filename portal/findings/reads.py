@@ -5,6 +5,7 @@ from typing import Any
 
 from agreements.actors import Actor
 from agreements.deciders import Value
+from portal.findings.decider import FINDING
 from portal.findings.marking import Tlp, reader_keys
 from portal.findings.model import Kind, Severity, Status
 from portal.findings.search import RANKED, UNRANKED, query_terms
@@ -173,6 +174,14 @@ class FindingReads:
             [sorted(reader_keys(actor)), sorted(finding_ids)],
         )
         return frozenset(row["finding_id"] for row in rows)
+
+    def hidden_streams(self, actor: Actor | None) -> tuple[str, ...]:
+        """The event streams of the findings the caller may not know of, for whoever shows events."""
+        rows = self._store.query(
+            f"WITH {_VISIBLE} SELECT finding_id FROM finding WHERE finding_id NOT IN (SELECT finding_id FROM readable)",  # noqa: S608
+            [sorted(reader_keys(actor))],
+        )
+        return tuple(FINDING.stream(row["finding_id"]) for row in rows)
 
 
 def _restrictions(filters: Filters) -> tuple[str, list[object]]:

@@ -8,6 +8,7 @@ from agreements.deciders import Value
 from agreements.errors import Forbidden, NotFound
 from agreements.inclusion import InclusionEvidence
 from agreements.log_head import LogHead, open_head
+from portal.findings.reads import FindingReads
 from portal.services.kernel import Kernel
 from portal.standing import is_active
 from portal.store import RecordedEvent
@@ -32,6 +33,7 @@ class LogService:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._findings = FindingReads(kernel.store)
 
     @property
     def vkey(self) -> str:
@@ -55,25 +57,35 @@ class LogService:
     ) -> tuple[LogLine, ...]:
         """Entries the actor may know of, newest first, from before a position.
 
-        Coordinators see all. Everyone else sees what they did themselves: other entries show in the log as hashes.
+        Everyone sees what they did themselves. Coordinators see the rest too, except for findings whose audience they
+        are not in: no role reaches into a marking. What is not seen shows in the log as hashes.
         """
         if not is_active(actor):
             return ()
         rows = self._kernel.store.query(
             """
             SELECT position FROM event
-            WHERE (? OR actor_id = ?) AND (?::BIGINT IS NULL OR position < ?) AND (?::VARCHAR IS NULL OR stream = ?)
+            WHERE (actor_id = ? OR (? AND NOT list_contains(?::VARCHAR[], stream)))
+                AND (?::BIGINT IS NULL OR position < ?) AND (?::VARCHAR IS NULL OR stream = ?)
             ORDER BY position DESC LIMIT ?
             """,
-            [actor.is_coordinator, actor.person_id, before, before, stream, stream, max(1, min(limit, 500))],
+            [
+                actor.person_id,
+                actor.is_coordinator,
+                list(self._findings.hidden_streams(actor)),
+                before,
+                before,
+                stream,
+                stream,
+                max(1, min(limit, 500)),
+            ],
         )
         return tuple(_line(self._recorded(row["position"])) for row in rows)
 
     def evidence(self, actor: Actor, position: int) -> InclusionEvidence:
         """Proof of inclusion, with the entry itself. Raises NotFound for an entry the actor may not know of."""
         recorded = self._kernel.store.events(after=position - 1, limit=1)
-        mine = bool(recorded) and recorded[0].position == position and recorded[0].actor_id == actor.person_id
-        if not (actor.is_coordinator or mine):
+        if not recorded or recorded[0].position != position or not self._may_open(actor, recorded[0]):
             raise NotFound("no_such_entry", f"There is no entry {position} that you may see.")
         return self._kernel.store.log.evidence(position)
 
@@ -82,6 +94,11 @@ class LogService:
         if not actor.is_coordinator:
             raise Forbidden("not_coordinator", "Only a coordinator has the whole store verified from inside.")
         return verify_store(self._kernel.store, self.vkey, progress)
+
+    def _may_open(self, actor: Actor, recorded: RecordedEvent) -> bool:
+        if recorded.actor_id == actor.person_id:
+            return True
+        return actor.is_coordinator and recorded.stream not in self._findings.hidden_streams(actor)
 
     def _recorded(self, position: int) -> RecordedEvent:
         return self._kernel.store.events(after=position - 1, limit=1)[0]

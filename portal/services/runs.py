@@ -217,7 +217,7 @@ class RunService:
             sampling=run.terms.parameters,
             seed=run.terms.seed,
             ran_at=run.started_at,
-            institution_id=run.terms.institution_id or "",
+            institution_id=run.terms.institution_id,
             grant_id=run.terms.grant_id,
             agreement_digest=run.terms.agreement_digest,
             receipt_digest=run.receipt_digest,
