@@ -4,64 +4,61 @@ Admission happens in memory, request by request, so that a stale one is refused 
 happens once, with one statement per table.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import duckdb
 
-from agreements.canonical import digest_of
-from agreements.deciders import Event, Value
-from agreements.errors import ConcordatError, Conflict, Invalid, StaleVersion
-from portal.store.idempotency import Remembered, recall, remember
+from agreements.errors import ConcordatError, Conflict, StaleVersion
+from portal.store.idempotency import LoggedEvent, Remembered, digest_of_events, recall, remember
+from portal.store.kinds import Held, Kinds
 from portal.store.leaves import LEAF_COLUMNS, Leaf, new_leaf
 from portal.store.projections import ReadTables, RowKey, insert, upsert
-from portal.store.records import Aggregate, Committed, Request
-
-Aggregates = Mapping[str, Aggregate[Any]]
-"""Every kind of object by its category."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """An object at a version."""
-
-    version: int
-    state: Value
+from portal.store.records import Committed, Request
 
 
 class Group:
     """Requests that are about to share a transaction on ``connection``."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, aggregates: Aggregates, tables: ReadTables, *, size: int
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        kinds: Kinds,
+        tables: ReadTables,
+        *,
+        size: int,
+        known_names: Mapping[str, str],
     ) -> None:
-        """``size`` is how many events are recorded already."""
+        """``size`` is how many events are recorded already; ``known_names`` what actors are recorded to be called."""
         self._connection = connection
-        self._aggregates = aggregates
+        self._kinds = kinds
         self._tables = tables
         self._size = size
         self._before: dict[str, Held] = {}
         self._now: dict[str, Held] = {}
-        self._names: dict[str, str] = {}
+        self._known_names = known_names
         self._remembered: dict[tuple[str, str], Remembered] = {}
         self.leaves: list[Leaf] = []
         """What the admitted requests add to the log."""
+        self.names: dict[str, str] = {}
+        """What actors are called who were not called so before, by id."""
 
     def load(self, requests: Iterable[Request]) -> None:
         """Read the states that the requests are about, in one query."""
-        streams = {append.stream for request in requests for append in request.appends}
+        streams = sorted({append.stream for request in requests for append in request.appends})
+        if not streams:
+            return
         found = self._connection.execute(
-            "SELECT stream, version, body FROM state WHERE list_contains(?::VARCHAR[], stream)", [sorted(streams)]
+            f"SELECT stream, version, body FROM state WHERE stream IN ({', '.join('?' * len(streams))})",  # noqa: S608
+            streams,
         ).fetchall()
         for stream, version, body in found:
-            if aggregate := self._aggregates.get(stream.partition("/")[0]):
-                self._before[stream] = Held(version, aggregate.state_type.model_validate_json(body))
+            self._before[stream] = Held(version, self._kinds.of(stream).state_type.model_validate_json(body))
 
     def admit(self, request: Request) -> Committed | ConcordatError:
         """What the request comes to if the transaction commits, or why it is refused."""
         try:
-            digest = digest_of(_content(request))
+            digest = digest_of_events(_events_of(request))
             return self._replay(request, digest) or self._record(request, digest)
         except ConcordatError as refusal:
             return refusal
@@ -70,7 +67,7 @@ class Group:
         """Put everything that was admitted into the transaction."""
         connection = self._connection
         insert(connection, "event", LEAF_COLUMNS.split(", "), self.leaves)
-        upsert(connection, "actor", ["actor_id"], ["actor_id", "name"], list(self._names.items()))
+        upsert(connection, "actor", ["actor_id"], ["actor_id", "name"], list(self.names.items()))
         upsert(
             connection,
             "state",
@@ -86,8 +83,7 @@ class Group:
         leaves: list[Leaf] = []
         first = self._size + len(self.leaves)
         for append in request.appends:
-            aggregate = self._aggregate(append.stream)
-            held = drafted.get(append.stream) or self._held(append.stream, aggregate)
+            held = drafted.get(append.stream) or self._held(append.stream)
             if held.version != append.expected_version:
                 raise StaleVersion(append.stream, append.expected_version, held.version)
             for event in append.events:
@@ -103,7 +99,7 @@ class Group:
                     body=body,
                 )
                 # The event as it will be read back, so that the state is exactly the fold of what is stored.
-                held = Held(leaf.version, aggregate.decider.evolve(held.state, Event.parse(leaf.type, body)))
+                held = self._kinds.advance(held, leaf.stream, leaf.type, body)
                 leaves.append(leaf)
             drafted[append.stream] = held
         committed = Committed(
@@ -111,7 +107,8 @@ class Group:
         )
         self._now.update((stream, held) for stream, held in drafted.items() if held != self._before.get(stream))
         self.leaves.extend(leaves)
-        self._names[request.actor.person_id] = request.actor.name
+        if self._known_names.get(request.actor.person_id) != request.actor.name:
+            self.names[request.actor.person_id] = request.actor.name
         if request.idempotency_key is not None:
             self._remembered[request.actor.person_id, request.idempotency_key] = Remembered(digest, committed)
         return committed
@@ -131,45 +128,26 @@ class Group:
             )
         return known.replayed()
 
-    def _aggregate(self, stream: str) -> Aggregate[Any]:
-        category, _, object_id = stream.partition("/")
-        if category not in self._aggregates or not object_id:
-            raise Invalid("unknown_category", f"{stream!r} is not a stream of any kind of object in this store.")
-        return self._aggregates[category]
-
-    def _held(self, stream: str, aggregate: Aggregate[Any]) -> Held:
-        return self._now.get(stream) or self._before.get(stream) or Held(0, aggregate.decider.initial)
+    def _held(self, stream: str) -> Held:
+        return self._now.get(stream) or self._before.get(stream) or self._kinds.begin(stream)
 
     def _write_rows(self) -> None:
         gone: dict[RowKey, dict[str, Any]] = {}
         put: dict[RowKey, dict[str, Any]] = {}
         for stream, held in self._now.items():
-            before = self._rows(stream, self._before.get(stream))
-            after = self._rows(stream, held)
+            previous = self._before.get(stream) or self._kinds.begin(stream)
+            before = self._tables.keyed(self._kinds.rows(stream, previous))
+            after = self._tables.keyed(self._kinds.rows(stream, held))
             gone.update((key, row) for key, row in before.items() if key not in after)
             put.update((key, row) for key, row in after.items() if before.get(key) != row)
         # A row that passes from one object to another in this transaction is set, not removed.
         self._tables.remove(self._connection, [key for key in gone if key not in put])
         self._tables.upsert(self._connection, put)
 
-    def _rows(self, stream: str, held: Held | None) -> dict[RowKey, dict[str, Any]]:
-        if held is None:
-            return {}
-        category, _, object_id = stream.partition("/")
-        return self._tables.keyed(self._aggregates[category].project(object_id, held.version, held.state))
 
-
-def _content(request: Request) -> list[Any]:
-    """What makes two requests the same: all but when they came and through which door."""
+def _events_of(request: Request) -> list[LoggedEvent]:
     return [
-        [append.stream, append.expected_version, [[event.type_name, event.body()] for event in append.events]]
+        (append.stream, append.expected_version + number, event.type_name, event.body())
         for append in request.appends
+        for number, event in enumerate(append.events, start=1)
     ]
-
-
-def aggregates_by_category(aggregates: Sequence[Aggregate[Any]]) -> dict[str, Aggregate[Any]]:
-    """The aggregates by category. Raises Invalid ``category_taken`` if two have the same."""
-    found = {aggregate.decider.category: aggregate for aggregate in aggregates}
-    if len(found) != len(aggregates):
-        raise Invalid("category_taken", "Two kinds of objects have the same category.")
-    return found

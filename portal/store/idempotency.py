@@ -1,16 +1,26 @@
 """Idempotency keys: what was recorded under one, so that a repeated request changes nothing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import duckdb
 
-from agreements.canonical import canonical_bytes
+from agreements.canonical import canonical_bytes, digest_of
 from portal.store.projections import insert
 from portal.store.records import Committed
 
 _COLUMNS = ("actor_id", "key", "request_digest", "first_position", "event_count", "versions")
+
+
+LoggedEvent = tuple[str, int, str, dict[str, Any]]
+"""Stream, version, type and body of an event."""
+
+
+def digest_of_events(events: Iterable[LoggedEvent]) -> str:
+    """What makes two requests the same, whenever they come and by whichever door: the events they would add."""
+    return digest_of([list(event) for event in events])
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Leaf(NamedTuple):
             "type": self.type,
             "actor": {"id": self.actor_id, "channel": self.channel},
             "at": f"{self.recorded_at.isoformat(timespec='microseconds')}Z",
-            "body": parse_json(self.body.encode(), MAX_ENTRY_BYTES),
+            "body": read_body(self.body),
             "salt": self.salt,
         }
 
@@ -89,6 +89,14 @@ def new_leaf(
             "event_too_large", f"An event of {type_name} has {len(draft.body)} characters.", hint="Shorten the text."
         )
     return draft._replace(leaf_hash=draft.computed_hash())
+
+
+def read_body(text: str) -> dict[str, Any]:
+    """The JSON object that a stored body is. Raises Invalid ``bad_json`` or ``bad_event_body``."""
+    body = parse_json(text.encode(), MAX_ENTRY_BYTES)
+    if not isinstance(body, dict):
+        raise Invalid("bad_event_body", "The body of an event is a JSON object.")
+    return body
 
 
 def to_utc(moment: datetime) -> datetime:

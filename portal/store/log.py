@@ -115,7 +115,7 @@ class Log:
     def _signed(self, connection: duckdb.DuckDBPyConnection, tree: Tree) -> _Published:
         head = LogHead(origin=self._signer.name, size=tree.size, root=tree.root())
         note = sign_head(head, self._signer)
-        connection.execute("INSERT INTO log_head VALUES (?, ?)", [head.size, note])
+        connection.execute("INSERT INTO log_head SELECT count(*), ?, ? FROM log_head", [head.size, note])
         return _Published(tree, head.size, note)
 
     def _load(self) -> _Published:

@@ -20,7 +20,8 @@ _RECORD = """
         number     INTEGER PRIMARY KEY,
         name       VARCHAR NOT NULL,
         sha256     VARCHAR NOT NULL,
-        applied_at TIMESTAMP NOT NULL
+        applied_at TIMESTAMP NOT NULL,
+        rebuilt    BOOLEAN NOT NULL  -- whether states and read rows were made again since
     )
 """
 
@@ -57,8 +58,8 @@ def in_folder(folder: Path) -> tuple[Migration, ...]:
     return tuple(found[number] for number in sorted(found))
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration]) -> tuple[Migration, ...]:
-    """Apply what is missing and return it.
+def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration]) -> None:
+    """Apply what is missing.
 
     Raises Conflict ``migration_changed`` if an applied file is not the same any more, and ``store_too_new`` if the
     store knows one that this release does not.
@@ -82,12 +83,12 @@ def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migratio
                 f"Migration {number:04d}_{name} is not the file that was applied to this store.",
                 hint="Restore the file, and put changes into a new migration.",
             )
-    missing = tuple(migration for migration in migrations if migration.number not in applied)
-    for migration in missing:
+    for migration in migrations:
+        if migration.number in applied:
+            continue
         with transaction(connection):
             connection.execute(migration.sql)
             connection.execute(
-                "INSERT INTO migration VALUES (?, ?, ?, ?)",
+                "INSERT INTO migration VALUES (?, ?, ?, ?, false)",
                 [migration.number, migration.name, migration.sha256, datetime.now(UTC).replace(tzinfo=None)],
             )
-    return missing

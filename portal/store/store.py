@@ -9,18 +9,18 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from agreements.actors import Actor
-from agreements.canonical import parse_json
 from agreements.deciders import Event
 from agreements.errors import VerificationError
 from agreements.log_head import NoteSigner
 from portal.store import append_only
 from portal.store.database import Database, refusals
-from portal.store.group import Aggregates, aggregates_by_category
 from portal.store.idempotency import recall
-from portal.store.leaves import MAX_ENTRY_BYTES
+from portal.store.kinds import Kinds
+from portal.store.leaves import read_body
 from portal.store.log import Log
 from portal.store.migrate import Migration, migrate, shipped
 from portal.store.projections import ReadTables
+from portal.store.rebuild import rebuild_if_migrated
 from portal.store.records import Aggregate, Append, Committed, RecordedEvent, Request, S
 from portal.store.writer import Writer
 
@@ -30,11 +30,11 @@ DEFAULT_PAGE = 1000
 class Store:
     """One DuckDB file, owned by this process. Every method may be called from any thread."""
 
-    def __init__(self, database: Database, log: Log, aggregates: Aggregates, writer: Writer) -> None:
+    def __init__(self, database: Database, log: Log, kinds: Kinds, writer: Writer) -> None:
         """Use ``Store.open``."""
         self.database = database
         self.log = log
-        self.aggregates = aggregates
+        self.kinds = kinds
         self._writer = writer
 
     @classmethod
@@ -54,7 +54,7 @@ class Store:
         ``store_unreadable``, Conflict ``migration_changed`` or ``store_too_new``, VerificationError
         ``log_head_mismatch`` or ``log_key_mismatch``.
         """
-        kinds = aggregates_by_category(aggregates)
+        kinds = Kinds(aggregates)
         database = Database.open(path)
         try:
             with refusals():
@@ -62,7 +62,9 @@ class Store:
                 migrate(connection, shipped() if migrations is None else migrations)
                 append_only.protect(connection)
                 log = Log(database, signer)
-                return cls(database, log, kinds, Writer(connection, log, kinds, ReadTables(connection)))
+                tables = ReadTables(connection)
+                rebuild_if_migrated(connection, kinds, tables)
+                return cls(database, log, kinds, Writer(connection, log, kinds, tables))
         except BaseException:
             database.close()
             raise
@@ -144,12 +146,11 @@ class Store:
 
 
 def _recorded(row: dict[str, Any]) -> RecordedEvent:
-    body: Any = parse_json(row["body"].encode(), MAX_ENTRY_BYTES)
     return RecordedEvent(
         position=row["position"],
         stream=row["stream"],
         version=row["version"],
-        event=Event.parse(row["type"], body),
+        event=Event.parse(row["type"], read_body(row["body"])),
         actor_id=row["actor_id"],
         actor_name=row["name"] or "",
         channel=row["channel"],

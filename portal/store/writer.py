@@ -13,7 +13,8 @@ import duckdb
 
 from agreements.errors import ConcordatError, Unavailable
 from portal.store.database import refusals, transaction
-from portal.store.group import Aggregates, Group
+from portal.store.group import Group
+from portal.store.kinds import Kinds
 from portal.store.log import Log
 from portal.store.projections import ReadTables
 from portal.store.records import Committed, Request
@@ -52,14 +53,13 @@ class _Errand(Generic[T]):
 class Writer:
     """Takes requests from any thread and records them in the order in which they came."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, log: Log, aggregates: Aggregates, tables: ReadTables
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, log: Log, kinds: Kinds, tables: ReadTables) -> None:
         """``connection`` is the writer's own from here on."""
         self._connection = connection
         self._log = log
-        self._aggregates = aggregates
+        self._kinds = kinds
         self._tables = tables
+        self._names: dict[str, str] = {}
         self._queue: queue.SimpleQueue[_Write | _Errand[Any] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()  # nothing enters the queue behind the None that ends it
         self._open = True
@@ -140,7 +140,7 @@ class Writer:
         grown = None
         try:
             with refusals(), transaction(self._connection):
-                group = Group(self._connection, self._aggregates, self._tables, size=self._log.size)
+                group = Group(self._connection, self._kinds, self._tables, size=self._log.size, known_names=self._names)
                 group.load(requests)
                 outcomes = [group.admit(request) for request in requests]
                 if group.leaves:
@@ -151,4 +151,5 @@ class Writer:
             raise
         if grown is not None:
             self._log.publish(grown)
+            self._names.update(group.names)
         return outcomes

@@ -15,8 +15,9 @@ CREATE TABLE event (
 
 -- The signed head after each transaction. Append-only as well.
 CREATE TABLE log_head (
-    size BIGINT PRIMARY KEY,
-    note VARCHAR NOT NULL
+    number BIGINT PRIMARY KEY,      -- from 0, the head of the empty log
+    size   BIGINT NOT NULL UNIQUE,
+    note   VARCHAR NOT NULL         -- C2SP tlog-checkpoint
 );
 
 -- Where the append-only triggers would write if they did not refuse; stays empty.
