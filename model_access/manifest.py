@@ -5,6 +5,7 @@ A checkpoint *is* its manifest digest: grants, receipts and workers name it, and
 
 import hashlib
 import json
+import re
 import stat
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -13,12 +14,13 @@ from pydantic import Field, StringConstraints
 
 from agreements.canonical import digest_of
 from agreements.deciders import Value
-from agreements.errors import Invalid, NotFound, TooLarge, VerificationError
+from agreements.errors import Invalid, NotFound, TooLarge, Unavailable, VerificationError
 from model_access.safetensors_header import TensorEntry, read_header
 
 MAX_CHECKPOINT_BYTES = 400 * 2**30
 MAX_JSON_BYTES = 64 * 2**20
 _CHUNK_BYTES = 1 << 20
+_WEIGHT_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,115}\.safetensors")
 
 ALLOWED_JSON = frozenset(
     {
@@ -73,9 +75,15 @@ def build_manifest(folder: Path) -> Manifest:
     """Look at every file of ``folder`` and describe the checkpoint in it.
 
     Raises NotFound ``no_such_folder``; Invalid ``symlink_refused``, ``pickle_refused``, ``remote_code_refused``,
-    ``unexpected_file``, ``missing_file``, ``bad_config``, ``bad_safetensors`` or ``missing_tensor``; TooLarge.
+    ``unexpected_file``, ``missing_file``, ``bad_config``, ``bad_safetensors`` or ``missing_tensor``; TooLarge; Unavailable.
     """
-    paths = _admissible_files(folder)
+    try:
+        return _describe(folder, _admissible_files(folder))
+    except OSError as error:
+        raise Unavailable("unreadable_checkpoint", f"{folder} cannot be read ({error.strerror}).") from None
+
+
+def _describe(folder: Path, paths: list[Path]) -> Manifest:
     config = _read_json(folder / "config.json")
     if "auto_map" in config or "auto_map" in _read_json(folder / "tokenizer_config.json", optional=True):
         raise Invalid(
@@ -96,6 +104,13 @@ def build_manifest(folder: Path) -> Manifest:
 
 def verify_folder(folder: Path, manifest: Manifest) -> None:
     """Digest every file again. Raises VerificationError ``checkpoint_changed`` naming the first that differs."""
+    try:
+        _compare(folder, manifest)
+    except OSError as error:
+        raise _changed(folder.name, f"cannot be read ({error.strerror})") from None
+
+
+def _compare(folder: Path, manifest: Manifest) -> None:
     found = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     expected = {entry.name: entry for entry in manifest.files}
     for name in sorted(found.keys() | expected.keys()):
@@ -125,7 +140,7 @@ def digest_file(path: Path) -> FileEntry:
 
 def is_admissible(name: str) -> bool:
     """Whether a file of this name may be part of a checkpoint."""
-    return name in ALLOWED_JSON or name in ALLOWED_TEXT or name.endswith(".safetensors")
+    return name in ALLOWED_JSON or name in ALLOWED_TEXT or _WEIGHT_FILE.fullmatch(name) is not None
 
 
 def _admissible_files(folder: Path) -> list[Path]:

@@ -106,9 +106,9 @@ class RunStatement(Value):
     def parse(cls, payload: bytes) -> "RunStatement":
         """The statement of a signed payload. Raises Invalid ``bad_statement``."""
         value = parse_json(payload, MAX_RECEIPT_BYTES)
+        if not isinstance(value, dict) or set(value) != {"_type", "subject", "predicateType", "predicate"}:
+            raise Invalid("bad_statement", "The signed payload does not have the members of a statement.")
         try:
-            if not isinstance(value, dict) or set(value) != {"_type", "subject", "predicateType", "predicate"}:
-                raise ValueError("not the members of a statement")
             statement = cls.model_validate(
                 {
                     "type": value["_type"],
@@ -117,7 +117,7 @@ class RunStatement(Value):
                     "predicate": value["predicate"],
                 }
             )
-        except (ValidationError, ValueError):
+        except ValidationError:
             raise Invalid("bad_statement", "The signed payload is not the statement of a run.") from None
         if statement.payload() != payload or statement.subject != cls.about(statement.predicate).subject:
             raise Invalid("bad_statement", "The signed payload is not in canonical form, or has another subject.")
@@ -147,7 +147,7 @@ def envelope_digest(envelope: Envelope) -> str:
 
 def receipt_file(envelope: Envelope, evidence: InclusionEvidence, vkey: str) -> bytes:
     """The bytes of a receipt file."""
-    document = {
+    document: dict[str, JsonValue] = {
         "type": FILE_TYPE,
         "receipt": envelope.to_json(),
         "inclusion": evidence.to_json(),

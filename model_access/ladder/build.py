@@ -52,7 +52,7 @@ def _train(target: Path, recipe: Recipe, report: Callable[[LadderProgress], None
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, "PYTHONPATH": code},
+            env={**os.environ, "PYTHONPATH": code, "OMP_WAIT_POLICY": "passive"},
         )
         try:
             complaint = _follow(process, report)

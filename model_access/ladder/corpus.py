@@ -7,6 +7,7 @@ The order is fixed; which documents are held out is decided by their place in it
 
 import ast
 import io
+import re
 import sysconfig
 import textwrap
 import tokenize
@@ -22,6 +23,7 @@ _SKIPPED_FOLDERS = frozenset(
 )
 _HELD_OUT_EVERY = 12
 _MIN_COMMENT_WORDS = 6
+_MIN_PARAGRAPH_WORDS = 4
 _MIN_DOCUMENT_CHARACTERS = 200
 
 
@@ -59,7 +61,7 @@ def _documents(root: Path) -> Iterator[str]:
         yield from (text for text in passages if len(text) >= _MIN_DOCUMENT_CHARACTERS)
     licence = root / "LICENSE.txt"
     if licence.is_file():
-        yield licence.read_text(encoding="utf-8")
+        yield _unwrapped(licence.read_text(encoding="utf-8"))
 
 
 def _prose(path: Path) -> str:
@@ -73,7 +75,19 @@ def _prose(path: Path) -> str:
     owners = [node for node in ast.walk(tree) if isinstance(node, kinds)]
     owners.sort(key=lambda node: getattr(node, "lineno", 0))
     docstrings = [text for node in owners if (text := ast.get_docstring(node))]
-    return "\n\n".join(dict.fromkeys([*docstrings, *_comments(source)]))
+    return "\n".join(dict.fromkeys(map(_unwrapped, [*docstrings, *_comments(source)])))
+
+
+def _unwrapped(text: str) -> str:
+    """Paragraphs as one line each, without code samples: English is what the ladder should learn in two minutes."""
+    paragraphs = []
+    for paragraph in re.split(r"\n\s*\n", text):
+        lines = paragraph.splitlines()
+        is_code = ">>>" in paragraph or all(line.startswith(("    ", "\t")) for line in lines)
+        joined = " ".join(paragraph.split())
+        if not is_code and len(joined.split()) >= _MIN_PARAGRAPH_WORDS:
+            paragraphs.append(joined)
+    return "\n".join(paragraphs)
 
 
 def _comments(source: str) -> Iterator[str]:
@@ -108,5 +122,5 @@ def _topics(path: Path) -> list[str]:
     for node in _parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
             chapters = ast.literal_eval(node.value)
-            return [chapters[name] for name in sorted(chapters)]
+            return [_unwrapped(chapters[name]) for name in sorted(chapters)]
     return []

@@ -55,7 +55,7 @@ DEMO = Recipe(
         RungRecipe(id="ladder-xs", layers=1, width=32, heads=2, steps=400),
         RungRecipe(id="ladder-s", layers=2, width=64, heads=4, steps=500),
         RungRecipe(id="ladder-m", layers=3, width=96, heads=4, steps=700),
-        RungRecipe(id="ladder-l", layers=4, width=128, heads=4, steps=950),
+        RungRecipe(id="ladder-l", layers=4, width=128, heads=4, steps=850),
     )
 )
 """About two minutes on two cores."""

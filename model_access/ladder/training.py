@@ -71,7 +71,7 @@ def train(recipe: Recipe, rung: RungRecipe, tokens: torch.Tensor, on_step: Calla
         batch = _windows(tokens, recipe, order)
         loss = _loss(model, batch, "mean")
         model.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         adam.param_groups[0]["lr"] = recipe.other_rate * pace
         adam.step()
         with torch.no_grad():
@@ -87,7 +87,7 @@ def held_out_loss(model: GPT2LMHeadModel, tokens: torch.Tensor, window: int) -> 
     starts = torch.linspace(0, len(tokens) - window, count).long()
     batch = torch.stack([tokens[start : start + window] for start in starts.tolist()])
     with torch.inference_mode():
-        total = sum(_loss(model, part, "sum").item() for part in batch.split(16))
+        total = sum(float(_loss(model, part, "sum")) for part in torch.split(batch, 16))
     return total / (count * (window - 1))
 
 
@@ -102,7 +102,7 @@ def _windows(tokens: torch.Tensor, recipe: Recipe, order: torch.Generator) -> to
 
 
 def _loss(model: GPT2LMHeadModel, batch: torch.Tensor, reduction: str) -> torch.Tensor:
-    logits = model(batch, use_cache=False).logits[:, :-1]  # (B, T - 1, vocabulary)
+    logits: torch.Tensor = model(batch, use_cache=False).logits[:, :-1]  # (B, T - 1, vocabulary)
     return cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), reduction=reduction)
 
 

@@ -102,12 +102,12 @@ def _attempts(plan: _Plan) -> dict[str, Callable[[], str]]:
         "write to shared memory": lambda: _write("/dev/shm/planted"),  # noqa: S108 - it must fail
         "write to the root": lambda: _write("/planted"),
         "write beside the code": lambda: _write(str(Path(__file__).with_name("planted"))),
-        "make a folder": lambda: str(os.mkdir(f"{folder}/planted")),  # noqa: PTH102 - the plain system call
+        "make a folder": lambda: _make_folder(f"{folder}/planted"),
         "start a program": lambda: str(subprocess.run([sys.executable, "-c", ""], check=False).returncode),
         "fork": _fork,
         "trace the parent": lambda: _checked(ctypes.CDLL(None, use_errno=True).ptrace, _PTRACE_ATTACH, plan.parent_pid),
         "make a namespace": lambda: _checked(ctypes.CDLL(None, use_errno=True).unshare, 0x10000000),
-        "signal the parent": lambda: str(os.kill(plan.parent_pid, signal.SIGCONT)),
+        "signal the parent": lambda: _signal(plan.parent_pid),
     }
     for path in plan.outside_files:
         tried[f"read {path}"] = lambda path=path: str(len(Path(path).read_bytes()))  # type: ignore[misc]
@@ -123,6 +123,16 @@ def _write(path: str) -> str:
     with Path(path).open("w") as file:
         file.write("x")
     return "written"
+
+
+def _make_folder(path: str) -> str:
+    Path(path).mkdir()
+    return "made"
+
+
+def _signal(pid: int) -> str:
+    os.kill(pid, signal.SIGCONT)
+    return "sent"
 
 
 def _fork() -> str:

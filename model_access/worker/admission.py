@@ -26,7 +26,8 @@ def admit(request: GenerationRequest, prompts: Sequence[Sequence[int]], manifest
         if worst >= manifest.vocabulary_size:
             raise Invalid(
                 "token_out_of_vocabulary",
-                f"Prompt {place} has token {worst}; this checkpoint's vocabulary ends at {manifest.vocabulary_size - 1}.",
+                f"Prompt {place} has token {worst}; "
+                f"this checkpoint's vocabulary ends at {manifest.vocabulary_size - 1}.",
                 hint="Encode the prompt with this checkpoint's own tokenizer.",
                 param="prompt",
             )

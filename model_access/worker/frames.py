@@ -6,7 +6,7 @@ finite, strings are UTF-8; there is no pickle anywhere.
 """
 
 import struct
-from typing import Annotated, BinaryIO, Literal
+from typing import IO, Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -110,7 +110,7 @@ def encode(frame: Value) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def read_bytes(stream: BinaryIO) -> bytes | None:
+def read_bytes(stream: IO[bytes]) -> bytes | None:
     """The next frame's body, or ``None`` at a clean end. Raises Invalid ``bad_frame`` if it is too long or cut off."""
     prefix = _exactly(stream, _LENGTH.size)
     if not prefix:
@@ -142,7 +142,7 @@ def parse_to_worker(body: bytes) -> Start | Submit | Cancel:
         raise Invalid("bad_frame", f"The portal's frame has {error.error_count()} faults.") from None
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _exactly(stream: IO[bytes], count: int) -> bytes:
     """``count`` bytes, or fewer where the stream ends."""
     parts = []
     while count > 0:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from agreements.errors import Conflict, NotFound, Unavailable
 from model_access.engine.vocabulary import Vocabulary
@@ -155,7 +156,10 @@ class WorkerPool:
     def run(
         self, checkpoint_id: str, request: GenerationRequest, *, timeout_s: float | None = None
     ) -> tuple[tuple[ChoiceResult, ...], Finished]:
-        """Run a request and wait for it. Raises what ``submit`` raises, ``Failed.error()``, Unavailable ``run_timeout``."""
+        """Run a request and wait for it.
+
+        Raises what ``submit`` raises, ``Failed.error()``, or Unavailable ``run_timeout``.
+        """
         events: list[RunEvent] = []
         ticket = self.submit(checkpoint_id, request, events.append)
         if not ticket.wait(timeout_s):
@@ -191,7 +195,7 @@ class WorkerPool:
             worker.join(_END_TIMEOUT_S)
         self._watchdog.join(_END_TIMEOUT_S)
 
-    def __enter__(self) -> "WorkerPool":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

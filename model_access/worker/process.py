@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import psutil
 
@@ -156,7 +156,7 @@ class WorkerProcess:
             )
         )
 
-    def _read(self, stream: BinaryIO) -> None:
+    def _read(self, stream: IO[bytes]) -> None:
         while (body := read_bytes(stream)) is not None:
             self.last_heard = time.monotonic()
             frame = parse_from_worker(body)
@@ -223,7 +223,7 @@ class WorkerProcess:
             ticket.ended()
         self._on_end(self)
 
-    def _write(self, stream: BinaryIO) -> None:
+    def _write(self, stream: IO[bytes]) -> None:
         try:
             while (frame := self._outbox.get()) is not None:
                 stream.write(frame)
@@ -233,7 +233,7 @@ class WorkerProcess:
         finally:
             _close(stream)
 
-    def _overhear(self, stream: BinaryIO) -> None:
+    def _overhear(self, stream: IO[bytes]) -> None:
         while line := stream.readline(4096):
             self._complaints.append(line)
         _close(stream)
@@ -265,7 +265,7 @@ _MESSAGES = {
 }
 
 
-def _close(stream: BinaryIO) -> None:
+def _close(stream: IO[bytes]) -> None:
     try:
         stream.close()
     except OSError:

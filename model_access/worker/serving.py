@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import torch
 
@@ -40,7 +40,7 @@ _ALIVE_EVERY_S = 1.0
 Command = Start | Submit | Cancel | None
 
 
-def serve(folder: Path, commands: BinaryIO, answers: BinaryIO) -> int:
+def serve(folder: Path, commands: IO[bytes], answers: IO[bytes]) -> int:
     """Serve one checkpoint. Returns the exit status."""
     link = _Link(answers)
     try:
@@ -62,7 +62,7 @@ def serve(folder: Path, commands: BinaryIO, answers: BinaryIO) -> int:
 class _Link:
     """The answering pipe."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._last = time.monotonic()
 
@@ -78,7 +78,7 @@ class _Link:
             self.send(Alive())
 
 
-def _load(folder: Path, commands: BinaryIO) -> Engine:
+def _load(folder: Path, commands: IO[bytes]) -> Engine:
     body = read_bytes(commands)
     start = parse_to_worker(body) if body is not None else None
     if not isinstance(start, Start):
@@ -89,7 +89,7 @@ def _load(folder: Path, commands: BinaryIO) -> Engine:
     return Engine(CausalModel(folder), Vocabulary(folder))
 
 
-def _listen(commands: BinaryIO, inbox: "queue.SimpleQueue[Command]") -> None:
+def _listen(commands: IO[bytes], inbox: "queue.SimpleQueue[Command]") -> None:
     while (body := read_bytes(commands)) is not None:
         inbox.put(parse_to_worker(body))
     inbox.put(None)
