@@ -6,6 +6,7 @@ The text of a clause is a template over its own data, so the number that counsel
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -46,11 +47,18 @@ class ClauseBase(Value):
         return self
 
     def rendered(self) -> str:
-        """The clause as people read it. Raises ValueError where the text cites a field the clause lacks."""
-        try:
-            return self.text.format_map(self.readable_data())
-        except (KeyError, IndexError, AttributeError) as error:
-            raise ValueError(f"the text of clause {self.clause_id!r} cites {error}, which it does not have") from None
+        """The clause as people read it. Raises ValueError where the text cites anything but a field of the clause."""
+        data = self.readable_data()
+        words: list[str] = []
+        # Only plain field names: format specifications and attribute access have no business in a contract.
+        for literal, name, specification, conversion in Formatter().parse(self.text):
+            words.append(literal)
+            if name is None:
+                continue
+            if name not in data or specification or conversion:
+                raise ValueError(f"the text of clause {self.clause_id!r} cites {{{name}}}, which it does not have")
+            words.append(data[name])
+        return "".join(words)
 
     def readable_data(self) -> dict[str, str]:
         """The clause's own data as words: sets as lists, numbers with separators."""
