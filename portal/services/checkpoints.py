@@ -8,7 +8,8 @@ from agreements.actors import Actor
 from agreements.deciders import Value
 from agreements.errors import Forbidden, NotFound, VerificationError
 from agreements.scopes import Operation
-from model_access.manifest import Manifest, import_checkpoint
+from model_access.importing import import_checkpoint
+from model_access.manifest import Manifest
 from model_access.registry import Card, ChangeStage, Checkpoint, RegisterCheckpoint
 from model_access.stages import Stage
 from model_access.worker import WorkerPool
