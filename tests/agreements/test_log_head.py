@@ -34,8 +34,6 @@ PETER_LINE = (
 ENOCH_LINE = (
     "— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n"
 )
-    "— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n"
-)
 
 ORIGIN = "portal.example/log"
 SIGNER = NoteSigner(ORIGIN, SigningKey.from_seed(bytes(range(32))))

@@ -164,6 +164,30 @@ def test_the_empty_tree_and_the_same_tree_need_no_proof() -> None:
             verify_consistency(old_size=old_size, old_root=old_root, new_size=new_size, new_root=new_root, proof=proof)
 
 
+def test_an_inclusion_proof_binds_the_size_even_where_the_hashes_fit() -> None:
+    leaf, above = LEAVES[0], leaf_hash(b"above")
+    verify_inclusion(leaf, index=0, size=2, proof=[LEAVES[1]], root=TREE.root(2))
+    longer = node_hash(above, TREE.root(2))
+    for size, proof, root in [
+        (4, [LEAVES[1]], TREE.root(2)),
+        (1, [above], node_hash(above, leaf)),
+        (2, [LEAVES[1], above], longer),
+    ]:
+        with pytest.raises(VerificationError):
+            verify_inclusion(leaf, index=0, size=size, proof=proof, root=root)
+
+
+def test_a_consistency_proof_binds_the_size_even_where_the_hashes_fit() -> None:
+    proof, above = TREE.consistency_proof(3, 7), leaf_hash(b"above")
+    verify_consistency(old_size=3, old_root=TREE.root(3), new_size=7, new_root=TREE.root(7), proof=proof)
+    for new_size, path, old_root, new_root in [
+        (13, proof, TREE.root(3), TREE.root(7)),
+        (7, [*proof, above], node_hash(above, TREE.root(3)), node_hash(above, TREE.root(7))),
+    ]:
+        with pytest.raises(VerificationError):
+            verify_consistency(old_size=3, old_root=old_root, new_size=new_size, new_root=new_root, proof=path)
+
+
 def test_a_leaf_is_no_node() -> None:
     # RFC 6962 section 2.1: without the prefixes, the concatenation of two hashes would be an entry with the same hash.
     left, right = LEAVES[0], LEAVES[1]
