@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from agreements.canonical import digest_of
 from agreements.deciders import Value
+from portal import media_types
 from portal.findings.evidence import RunFacts, access_statement
 from portal.findings.marking import DEFAULT_MARKING, Audience, Tlp
 from portal.inputs import Digest, Identifier, Line, Prose
 
-DOCUMENT_TYPE = "application/vnd.concordat.finding+json"
+DOCUMENT_TYPE = media_types.FINDING
 """DSSE payload type of a signed finding."""
 
 

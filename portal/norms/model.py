@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from agreements.canonical import canonical_bytes, digest_of
 from agreements.deciders import Value
+from portal import media_types
 from portal.inputs import Digest, Identifier, Line, Prose
 
-POSITION_TYPE = "application/vnd.concordat.norm-position+json"
+POSITION_TYPE = media_types.NORM_POSITION
 """DSSE payload type of a signed position."""
 
 

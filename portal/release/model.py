@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 from agreements.canonical import canonical_bytes, digest_of
 from agreements.deciders import Value
 from model_access.stages import Move, Stage, move_between
+from portal import media_types
 from portal.inputs import Digest, Identifier, Prose
 from portal.norms.model import Decision as NormDecision
 
-DECISION_TYPE = "application/vnd.concordat.release-decision+json"
+DECISION_TYPE = media_types.RELEASE_DECISION
 """DSSE payload type of a signed release decision."""
 
 

@@ -1,0 +1,238 @@
+"""What a file that left a portal proves, checked offline: receipts, agreements, findings, decisions, positions.
+
+Only what a signature or a proof covers is reported. Runs with the base dependencies alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from agreements.agreement import PAYLOAD_TYPE as AGREEMENT_TYPE
+from agreements.canonical import canonical_bytes, digest_of, parse_json
+from agreements.deciders import Value
+from agreements.dsse import Envelope, verify
+from agreements.errors import ConcordatError, Invalid, VerificationError
+from agreements.inclusion import InclusionEvidence, verify_head
+from agreements.inclusion import verify as verify_inclusion
+from agreements.keys import PublicKey
+from model_access.receipts import FILE_TYPE as RECEIPT_FILE
+from model_access.receipts import verify_receipt
+from portal import media_types
+
+AGREEMENT_FILE = "concordat-signed-agreement/v1"
+MAX_DOCUMENT_BYTES = 4 * 2**20
+
+_EVIDENCE_MEMBERS = frozenset(InclusionEvidence.model_fields)
+_ENVELOPE_MEMBERS = frozenset({"payloadType", "payload", "signatures"})
+
+
+class Fact(Value):
+    """One thing that is proved."""
+
+    name: str
+    value: str
+
+
+class Proof(Value):
+    """What holds. ``on_its_word`` names keys that came with the file: compare them with what you know."""
+
+    kind: str
+    facts: tuple[Fact, ...]
+    on_its_word: tuple[Fact, ...] = ()
+
+
+def verify_document(data: bytes, *, vkey: str | None = None, keys: Sequence[PublicKey] = ()) -> Proof:
+    """Check a file of any kind that a portal gives out.
+
+    ``vkey`` is the log key the caller trusts, ``keys`` the signers'. Raises VerificationError where something does not
+    hold or the key to tell is missing, Invalid ``unknown_document`` for a file of another kind.
+    """
+    value = parse_json(data, MAX_DOCUMENT_BYTES)
+    if isinstance(value, dict):
+        if value.get("type") == RECEIPT_FILE:
+            return _receipt(data, vkey)
+        if value.get("type") == AGREEMENT_FILE:
+            return _agreement(value, keys)
+        if set(value) == _ENVELOPE_MEMBERS:
+            return _envelope(Envelope.from_json(value), keys)
+        if set(value) == _EVIDENCE_MEMBERS:
+            return _evidence(InclusionEvidence.from_json(value), vkey)
+    raise Invalid(
+        "unknown_document",
+        "The file is no receipt, agreement, finding, decision, position or inclusion evidence.",
+        hint="Give a file that a portal exported, unchanged.",
+    )
+
+
+def _facts(**named: object) -> tuple[Fact, ...]:
+    return tuple(
+        Fact(name=name.replace("_", " "), value=str(value)) for name, value in named.items() if value not in (None, "")
+    )
+
+
+def _receipt(data: bytes, vkey: str | None) -> Proof:
+    verified = verify_receipt(data, vkey=vkey)
+    run = verified.statement.predicate
+    lab_key = str(verified.entry["body"]["lab_key"])
+    return Proof(
+        kind="run receipt",
+        facts=_facts(
+            run=run.run_id,
+            checkpoint=run.checkpoint_id,
+            checkpoint_digest=run.manifest_digest,
+            operation=run.operation,
+            basis=f"{run.basis} {run.grant_id or ''}".strip(),
+            purpose=run.purpose,
+            institution=run.institution_id,
+            seed=run.seed,
+            tokens=f"{run.prompt_tokens} prompt, {run.completion_tokens} completion",
+            sandbox=run.sandbox,
+            ran=f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC",
+            log_size=verified.head.size,
+        ),
+        on_its_word=_facts(lab_key=lab_key, **({} if vkey else {"log_key": verified.vkey})),
+    )
+
+
+def _evidence(evidence: InclusionEvidence, vkey: str | None) -> Proof:
+    if vkey is None:
+        raise VerificationError(
+            "log_key_needed",
+            "Evidence of inclusion holds under a log's key, and none was given.",
+            hint="Give it with --vkey; the portal publishes it at /log/vkey.",
+        )
+    entry = verify_inclusion(evidence, vkey)
+    return Proof(
+        kind="log entry",
+        facts=_facts(
+            position=evidence.index,
+            stream=entry.get("stream"),
+            type=entry.get("type"),
+            recorded=entry.get("at"),
+            log_size=verify_head(evidence, vkey).size,
+        ),
+    )
+
+
+def _agreement(value: dict[str, Any], keys: Sequence[PublicKey]) -> Proof:
+    document, listed = value.get("document"), value.get("signatures")
+    if not isinstance(document, dict) or not isinstance(listed, list):
+        raise Invalid("bad_agreement_file", "The file does not have the members of an exported agreement.")
+    digest = digest_of(document)
+    if value.get("document_digest") != digest:
+        raise VerificationError("digest_differs", "The document is not the one whose digest the file states.")
+    signers = {str(one["party"]): _signed_by(one, canonical_bytes(document)) for one in listed if _is_signature(one)}
+    if len(signers) != len(listed) or not signers:
+        raise VerificationError("not_signed", "The file carries no signatures, or ones that are not whole.")
+    if missing := [key.key_id for key in keys if key not in signers.values()]:
+        raise VerificationError("key_did_not_sign", f"The key {missing[0]} did not sign this document.")
+    stated = {party: key for party, key in signers.items() if key not in keys}
+    return Proof(
+        kind=f"agreement signed by {' and '.join(sorted(signers))}",
+        facts=_facts(
+            agreement=document.get("agreement_id"),
+            title=document.get("title"),
+            institution=_member(document, "parties", "institution", "name"),
+            lab=_member(document, "parties", "lab", "name"),
+            digest=digest,
+        ),
+        on_its_word=_facts(**{f"{party}_key": key.raw.hex() for party, key in sorted(stated.items())}),
+    )
+
+
+def _is_signature(one: object) -> bool:
+    return isinstance(one, dict) and {"party", "public_key", "envelope"} <= set(one)
+
+
+def _signed_by(signature: dict[str, Any], payload: bytes) -> PublicKey:
+    try:
+        key = PublicKey.from_raw(bytes.fromhex(str(signature["public_key"])))
+    except (ValueError, ConcordatError):
+        raise Invalid("bad_agreement_file", "A signature's public key is not 32 bytes in hex.") from None
+    envelope = Envelope.from_json(signature["envelope"])
+    if verify(envelope, [key]) != payload or envelope.payload_type != AGREEMENT_TYPE:
+        raise VerificationError("other_document", "A signature covers another document than the one in the file.")
+    return key
+
+
+def _member(value: object, *path: str) -> object:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _envelope(envelope: Envelope, keys: Sequence[PublicKey]) -> Proof:
+    describe = _DESCRIPTIONS.get(envelope.payload_type)
+    if describe is None:
+        raise Invalid(
+            "unknown_document", f"The envelope is of the type {envelope.payload_type!r}, which is none of ours."
+        )
+    if not keys:
+        raise VerificationError(
+            "signer_key_needed",
+            "The file is signed, and no key was given to check the signature with.",
+            hint="Give the signer's public key with --key. The lab's is in every run receipt and at "
+            "'concordat institution list'.",
+        )
+    document = parse_json(verify(envelope, keys), MAX_DOCUMENT_BYTES)
+    if not isinstance(document, dict):
+        raise Invalid("unknown_document", "The signed payload is no object.")
+    return describe(document)
+
+
+def _agreement_alone(document: dict[str, Any]) -> Proof:
+    return Proof(
+        kind="signature of an agreement",
+        facts=_facts(agreement=document.get("agreement_id"), title=document.get("title"), digest=digest_of(document)),
+    )
+
+
+def _finding(document: dict[str, Any]) -> Proof:
+    return Proof(
+        kind="finding",
+        facts=_facts(
+            finding=document.get("finding_id"),
+            version=document.get("version"),
+            title=_member(document, "content", "title"),
+            kind=_member(document, "content", "kind"),
+            marking=_member(document, "content", "marking"),
+            institution=document.get("institution_id"),
+            made=document.get("made_at"),
+            digest=digest_of(document),
+        ),
+    )
+
+
+def _decision(document: dict[str, Any]) -> Proof:
+    return Proof(
+        kind="release decision",
+        facts=_facts(
+            decision=document.get("decision_id"),
+            checkpoint=_member(document, "proposal", "checkpoint_id"),
+            verdict=_member(document, "proposal", "verdict"),
+            from_stage=_member(document, "proposal", "from_stage"),
+            to_stage=_member(document, "proposal", "to_stage"),
+            decided=document.get("decided_at"),
+            digest=digest_of(document),
+        ),
+    )
+
+
+def _position(document: dict[str, Any]) -> Proof:
+    return Proof(
+        kind="position on a norm",
+        facts=_facts(
+            norm=document.get("norm_id"),
+            revision_digest=document.get("revision_digest"),
+            institution=document.get("institution_id"),
+            position=document.get("position"),
+            taken=document.get("taken_at"),
+        ),
+    )
+
+
+_DESCRIPTIONS: dict[str, Callable[[dict[str, Any]], Proof]] = {
+    AGREEMENT_TYPE: _agreement_alone,
+    media_types.FINDING: _finding,
+    media_types.RELEASE_DECISION: _decision,
+    media_types.NORM_POSITION: _position,
+}
