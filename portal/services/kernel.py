@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from agreements.actors import Actor
 from agreements.deciders import Value
-from agreements.errors import NotFound, StaleVersion
+from agreements.errors import Conflict, NotFound, StaleVersion
 from agreements.keys import SigningKey
 from portal.store import Aggregate, Append, Committed, Store
 
@@ -80,6 +80,11 @@ class Kernel:
             except StaleVersion:
                 if attempt == ATTEMPTS - 1:
                     raise
+            except Conflict as refusal:
+                # The same request came twice at once; the other one was recorded between our look and our commit.
+                if idempotency_key is None or refusal.code != "idempotency_key_reused":
+                    raise
+                return self.store.committed_under(actor.person_id, idempotency_key)
         raise AssertionError("unreachable")
 
     def _decide(self, step: Step, actor: Actor, now: datetime) -> Append | None:

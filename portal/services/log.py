@@ -93,7 +93,7 @@ class LogService:
         """Recompute the whole log, every state and every read row. ``progress`` hears (done, total)."""
         if not actor.is_coordinator:
             raise Forbidden("not_coordinator", "Only a coordinator has the whole store verified from inside.")
-        return verify_store(self._kernel.store, self.vkey, progress)
+        return verify_store(self._kernel.store, self.vkey, progress=progress)
 
     def _may_open(self, actor: Actor, recorded: RecordedEvent) -> bool:
         if recorded.actor_id == actor.person_id:
