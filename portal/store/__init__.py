@@ -1,7 +1,23 @@
 """The portal's memory: events, states, read rows and the transparency log, in one DuckDB file."""
 
+from portal.store.backup import backup
 from portal.store.log import Log
 from portal.store.records import Aggregate, Append, Committed, RecordedEvent, Request, Row, SqlValue
 from portal.store.store import Store
+from portal.store.verify import Fault, VerifyReport, verify_store
 
-__all__ = ["Aggregate", "Append", "Committed", "Log", "RecordedEvent", "Request", "Row", "SqlValue", "Store"]
+__all__ = [
+    "Aggregate",
+    "Append",
+    "Committed",
+    "Fault",
+    "Log",
+    "RecordedEvent",
+    "Request",
+    "Row",
+    "SqlValue",
+    "Store",
+    "VerifyReport",
+    "backup",
+    "verify_store",
+]

@@ -18,6 +18,9 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 """No statement reaches another file, and none can lift that."""
 
+_FAILURES = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.OutOfMemoryException)
+"""What is wrong with the machine rather than with the statement."""
+
 _OWNER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
 
 _open_paths: set[Path] = set()
@@ -77,16 +80,16 @@ def refusals() -> Iterator[None]:
     """Raise what DuckDB raises as a refusal: Invalid ``bad_query`` or Unavailable."""
     try:
         yield
-    except (duckdb.ProgrammingError, duckdb.NotSupportedError) as error:
-        raise Invalid("bad_query", f"The database cannot carry out a statement ({type(error).__name__}).") from error
     except duckdb.ConnectionException as error:
         raise Unavailable("store_closed", "The store is closed.", hint="Start the portal again.") from error
-    except duckdb.Error as error:
+    except _FAILURES as error:
         raise Unavailable(
             "store_failed",
             f"The database failed ({type(error).__name__}).",
-            hint="Check the disk's free space and the portal's log.",
+            hint="Check the disk's free space, then start the portal again.",
         ) from error
+    except duckdb.Error as error:
+        raise Invalid("bad_query", f"The database refuses a statement ({type(error).__name__}).") from error
 
 
 def rows_of(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -102,10 +102,9 @@ class Group:
                 held = self._kinds.advance(held, leaf.stream, leaf.type, body)
                 leaves.append(leaf)
             drafted[append.stream] = held
-        committed = Committed(
-            range(first, first + len(leaves)), {stream: held.version for stream, held in drafted.items()}
-        )
-        self._now.update((stream, held) for stream, held in drafted.items() if held != self._before.get(stream))
+        versions = {append.stream: drafted[append.stream].version for append in request.appends if append.events}
+        committed = Committed(range(first, first + len(leaves)), versions)
+        self._now.update((stream, drafted[stream]) for stream in versions)
         self.leaves.extend(leaves)
         if self._known_names.get(request.actor.person_id) != request.actor.name:
             self.names[request.actor.person_id] = request.actor.name

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -11,8 +11,20 @@ from agreements.canonical import canonical_bytes, digest_of
 from portal.store.projections import insert
 from portal.store.records import Committed
 
-_COLUMNS = ("actor_id", "key", "request_digest", "first_position", "event_count", "versions")
 
+class IdempotencyRow(NamedTuple):
+    """One row of ``idempotency``, column by column."""
+
+    actor_id: str
+    key: str
+    request_digest: str
+    first_position: int
+    event_count: int
+    versions: str
+    """JSON object: stream to version."""
+
+
+COLUMNS = IdempotencyRow._fields
 
 LoggedEvent = tuple[str, int, str, dict[str, Any]]
 """Stream, version, type and body of an event."""
@@ -35,6 +47,11 @@ class Remembered:
         return replace(self.committed, replayed=True)
 
 
+def versions_text(versions: Mapping[str, int]) -> str:
+    """The versions that streams came to, as they are stored."""
+    return canonical_bytes(dict(versions)).decode()
+
+
 def recall(connection: duckdb.DuckDBPyConnection, actor_id: str, key: str) -> Remembered | None:
     """What the actor's key stands for."""
     row = connection.execute(
@@ -52,15 +69,15 @@ def remember(connection: duckdb.DuckDBPyConnection, remembered: Mapping[tuple[st
     insert(
         connection,
         "idempotency",
-        _COLUMNS,
+        COLUMNS,
         [
-            (
-                actor_id,
-                key,
-                known.request_digest,
-                known.committed.positions.start,
-                len(known.committed.positions),
-                canonical_bytes(dict(known.committed.versions)).decode(),
+            IdempotencyRow(
+                actor_id=actor_id,
+                key=key,
+                request_digest=known.request_digest,
+                first_position=known.committed.positions.start,
+                event_count=len(known.committed.positions),
+                versions=versions_text(known.committed.versions),
             )
             for (actor_id, key), known in remembered.items()
         ],

@@ -16,7 +16,10 @@ SqlValue = str | int | float | bool | bytes | datetime | Sequence[str] | None
 
 @dataclass(frozen=True)
 class Append:
-    """Events for one stream, made from its state at ``expected_version``; 0 means that it must not exist yet."""
+    """Events for one stream, made from its state at ``expected_version``; 0 means that it must not exist yet.
+
+    Without events it only holds the others to that version: they are recorded if the stream has not moved on.
+    """
 
     stream: str
     expected_version: int

@@ -1,11 +1,12 @@
 """The store: what services open, write through and read from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+import duckdb
 from pydantic import ValidationError
 
 from agreements.actors import Actor
@@ -25,6 +26,8 @@ from portal.store.records import Aggregate, Append, Committed, RecordedEvent, Re
 from portal.store.writer import Writer
 
 DEFAULT_PAGE = 1000
+
+T = TypeVar("T")
 
 
 class Store:
@@ -139,6 +142,10 @@ class Store:
             [after, stream, stream, types is None, sorted(types or ()), limit],
         )
         return [_recorded(row) for row in rows]
+
+    def between_transactions(self, run: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Run something on the writer's connection while nothing is being written. For upkeep, never to change rows."""
+        return self._writer.between_transactions(run)
 
     def query(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT by column name. Raises Invalid ``bad_query`` for anything that is not one."""
