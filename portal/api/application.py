@@ -1,0 +1,71 @@
+"""What the applications behind ``/api`` and ``/v1`` have in common."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+
+from agreements.errors import Invalid
+from portal.api.auth import OperatorKey
+from portal.api.errors import Renderer, exception_handlers
+from portal.api.guards import BodyGuard, LastResort, NoStore
+from portal.composition import Portal
+
+
+def new_application(
+    portal: Portal,
+    operator: OperatorKey | None,
+    *,
+    title: str,
+    description: str,
+    render: Renderer,
+    responses: dict[int | str, dict[str, Any]],
+) -> FastAPI:
+    """An application that reads strictly, refuses in one shape and serves its OpenAPI description and nothing else.
+
+    The interactive documentation of FastAPI loads scripts from elsewhere, so it stays off.
+    """
+    app = FastAPI(
+        title=title,
+        version="1",
+        description=description,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        dependencies=[Depends(_only_known_parameters)],
+        responses=responses,
+        exception_handlers=exception_handlers(render),
+        middleware=[
+            Middleware(LastResort, render=render),
+            Middleware(NoStore),
+            Middleware(BodyGuard, max_bytes=portal.settings.max_body_bytes, render=render),
+        ],
+    )
+    app.state.portal = portal
+    app.state.operator = operator
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+async def _only_known_parameters(request: Request) -> None:
+    """Refuse a query parameter that the route does not have: a misspelt filter must not widen an answer."""
+    known = set(_query_names(request.scope["route"].dependant))
+    for name in request.query_params:
+        if name not in known:
+            hint = f"It has {', '.join(sorted(known))}." if known else "It has none."
+            shown = name[:60]
+            raise Invalid("unknown_parameter", f"There is no query parameter {shown!r}.", hint=hint, param=shown)
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    for field in dependant.query_params:
+        yield field.alias
+    for needed in dependant.dependencies:
+        yield from _query_names(needed)

@@ -1,0 +1,1 @@
+"""``/v1``: the model API, in the shape of the OpenAI API."""

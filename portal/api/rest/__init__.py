@@ -1,0 +1,1 @@
+"""``/api``: everything the screens can do, for programs."""
