@@ -64,7 +64,8 @@ class ActiveRun:
 
     async def aresult(self) -> RunResult:
         """``result`` for an event loop."""
-        return await asyncio.wrap_future(self.outcome)
+        # Shielded: a reader that goes away must not cancel the outcome, which the run is still to settle.
+        return await asyncio.shield(asyncio.wrap_future(self.outcome))
 
     def cancel(self) -> None:
         """Stop between two tokens; what was used until then is settled."""
