@@ -75,7 +75,8 @@ def build_manifest(folder: Path) -> Manifest:
     """Look at every file of ``folder`` and describe the checkpoint in it.
 
     Raises NotFound ``no_such_folder``; Invalid ``symlink_refused``, ``pickle_refused``, ``remote_code_refused``,
-    ``unexpected_file``, ``missing_file``, ``bad_config``, ``bad_safetensors`` or ``missing_tensor``; TooLarge; Unavailable.
+    ``unexpected_file``, ``missing_file``, ``bad_config``, ``bad_safetensors`` or ``missing_tensor``; TooLarge;
+    Unavailable.
     """
     try:
         return _describe(folder, _admissible_files(folder))

@@ -120,7 +120,7 @@ def _muon_step(weight: torch.Tensor, momentum: torch.Tensor, rate: float) -> Non
 def _orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """The nearest matrix with singular values about 1, by five Newton–Schulz steps."""
     tall = matrix.size(0) > matrix.size(1)
-    x = matrix.T if tall else matrix
+    x: torch.Tensor = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
     for _ in range(5):
         a = x @ x.T
