@@ -107,6 +107,7 @@ class RunService:
                 FailRun(code=INTERRUPTED, message="The portal stopped while it ran.", charged_tokens=charged),
                 SETTLER,
             )
+            self._meter.settle(account_of(run.terms), reserved=0, used=charged)
         return len(rows)
 
     @staticmethod
@@ -121,10 +122,12 @@ class RunService:
             needed.add(Operation.SCORE)
         return frozenset(needed or {Operation.GENERATE})
 
-    def estimate(self, actor: Actor, checkpoint_id: str, request: GenerationRequest) -> Estimate:
+    def estimate(
+        self, actor: Actor, checkpoint_id: str, request: GenerationRequest, *, purpose: str | None = None
+    ) -> Estimate:
         """What the run would cost at most. Raises what ``begin`` raises before it reserves."""
         checkpoint = self._checkpoints.state(checkpoint_id)
-        allowed = self._allowed(actor, checkpoint, request, None)
+        allowed = self._allowed(actor, checkpoint, request, purpose)
         limits = self._limits(allowed)
         prompt_tokens, most_tokens = self._cost(checkpoint_id, request)
         usage = self._meter.usage(self._account(actor, allowed))
