@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -35,17 +36,18 @@ def backup(store: Store, target: Path) -> Path:
         _absorb(part)
         os.link(part, target)
         _sync(target.parent)
-    except FileExistsError:
-        raise _exists(target) from None
     except (OSError, duckdb.Error) as error:
+        if target.exists():
+            raise _exists(target) from None
         raise Unavailable(
             "backup_failed",
             f"The backup could not be written ({type(error).__name__}).",
             hint="Check the folder's permissions and free space.",
         ) from error
     finally:
-        part.unlink(missing_ok=True)
-        _write_ahead_log(part).unlink(missing_ok=True)
+        for leftover in (part, _write_ahead_log(part)):
+            with suppress(OSError):
+                leftover.unlink()
     return target
 
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from agreements.canonical import canonical_bytes
 from agreements.errors import ConcordatError, VerificationError
-from agreements.log_head import LogHead, open_head
+from agreements.log_head import LogHead, NoteVerifier, open_head
 from agreements.merkle import Tree
 from portal.store.database import Database
 from portal.store.idempotency import COLUMNS as IDEMPOTENCY_COLUMNS
@@ -86,8 +86,10 @@ def verify_store(
     """Recompute everything in an open store or, with its ``aggregates``, in a closed file.
 
     ``vkey`` is the log's verifier key as the verifier knows it; ``known_heads`` are signed heads kept elsewhere, which
-    the log must still contain. Raises Unavailable ``store_in_use`` or ``store_unreadable``, Invalid ``bad_vkey``.
+    the log must still contain. Raises Unavailable ``store_in_use`` or ``store_unreadable``, Invalid ``bad_vkey``,
+    and what ``open_head`` raises for a known head that is none of this log's.
     """
+    NoteVerifier.parse(vkey)
     if isinstance(source, Store):
         return _verify(source.database, source.kinds, vkey, known_heads, progress)
     database = Database.open(source, read_only=True)
