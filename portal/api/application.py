@@ -1,12 +1,14 @@
-"""What the applications behind ``/api`` and ``/v1`` have in common."""
+"""What the applications behind the portal's addresses have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from agreements.errors import Invalid
 from portal.api.auth import OperatorKey
@@ -48,6 +50,18 @@ def new_application(
     app.state.portal = portal
     app.state.operator = operator
     return app
+
+
+def new_pages(routes: Sequence[BaseRoute], portal: Portal, *, render: Renderer) -> Starlette:
+    """A small application without a schema, behind the same guards; it takes forms."""
+    return Starlette(
+        routes=routes,
+        exception_handlers=exception_handlers(render),
+        middleware=[
+            Middleware(LastResort, render=render),
+            Middleware(BodyGuard, max_bytes=portal.settings.max_body_bytes, render=render, takes_forms=True),
+        ],
+    )
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
@@ -104,10 +105,15 @@ def maybe_caller(request: Request) -> Caller | None:
 def refuse_cross_site(request: Request) -> None:
     """Refuse a change that a browser was made to send by another site.
 
-    A browser says where a request comes from, and scripts cannot make it say otherwise (Fetch Metadata); one that does
-    not say is refused. Raises Forbidden ``cross_site``.
+    A browser says where a request comes from, and scripts cannot make it say otherwise: by Fetch Metadata, or over
+    plain HTTP by ``Origin`` alone. One that says neither is refused. Raises Forbidden ``cross_site``.
     """
-    if request.method in _SAFE_METHODS or request.headers.get("sec-fetch-site") == "same-origin":
+    if request.method in _SAFE_METHODS:
+        return
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin", "")
+    own = urlsplit(origin).netloc == request.headers.get("host") if site is None else site == "same-origin"
+    if own:
         return
     raise Forbidden(
         "cross_site",
