@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from agreements.deciders import Value
 from agreements.errors import Invalid
-from agreements.scopes import Operation, PerMinute, Scope, Slug, TokenCount
+from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, PerMinute, Scope, Slug, TokenCount
 
 
 class EffectKind(StrEnum):
@@ -93,9 +93,9 @@ class PermittedUses(ClauseBase):
     """The exhibit of approved uses: what the grant may contain."""
 
     kind: Literal["permitted_uses"] = "permitted_uses"
-    checkpoints: frozenset[Slug] = Field(min_length=1)
+    checkpoints: frozenset[Slug] = Field(min_length=1, max_length=MAX_CHECKPOINTS)
     operations: frozenset[Operation] = Field(min_length=1)
-    purposes: frozenset[Slug] = Field(min_length=1)
+    purposes: frozenset[Slug] = Field(min_length=1, max_length=MAX_PURPOSES)
 
     def effects(self) -> tuple[Effect, ...]:
         """Enforced on every request."""

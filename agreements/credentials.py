@@ -88,7 +88,8 @@ CredentialCommand = IssueCredential | UseOnce | EndCredential
 
 def secret_id(secret: str) -> str:
     """The id under which a link or session secret is recorded: its SHA-256, in hex."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    # A guess may be any text; half a surrogate pair is one that fits nothing.
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def decide(state: Credential, command: CredentialCommand, actor: Actor, now: datetime) -> Sequence[Event]:

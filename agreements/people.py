@@ -76,8 +76,15 @@ def decide(state: Person, command: PersonCommand, actor: Actor, now: datetime) -
         case RegisterPerson():
             return _register(state, command, actor, now)
         case DeactivatePerson():
-            if not (actor.is_coordinator or any(_leads(actor, m) for m in state.memberships)):
+            # A lead of one of several institutions must not take a person from the others, least of all from the lab.
+            if not (actor.is_coordinator or (state.id and all(_leads(actor, m) for m in state.memberships))):
                 raise Forbidden("not_lead", "Only a coordinator or their partner lead deactivates a person.")
+            if actor.person_id == state.id:
+                raise Conflict(
+                    "own_account",
+                    "Nobody deactivates their own account, so that there is always somebody left who can.",
+                    hint="Ask another coordinator.",
+                )
             if state.deactivated_at is not None:
                 raise Conflict("already_deactivated", f"{state.name} was deactivated before.")
             return [PersonDeactivated(reason=command.reason, at=now)]

@@ -1,12 +1,15 @@
 """What an access allows: operations, checkpoints, purposes and limits, and when one scope lies within another."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, field_serializer
+from pydantic import AfterValidator, AwareDatetime, Field, field_serializer
 
 from agreements.deciders import Value
+
+MAX_CHECKPOINTS = 200
+MAX_PURPOSES = 50
 
 
 class Operation(StrEnum):
@@ -27,6 +30,17 @@ TokenCount = Annotated[int, Field(ge=1, le=10**12)]
 PerMinute = Annotated[int, Field(ge=1, le=100_000)]
 
 
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment is outside the years 1 to 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A time with its zone, kept in UTC; one without a zone is refused."""
+
+
 def family_selector(family: str) -> str:
     """The selector that covers every member of a family that has reached partner access."""
     return f"{family}/*"
@@ -35,13 +49,13 @@ def family_selector(family: str) -> str:
 class Scope(Value):
     """Checkpoints × operations × purposes × limits × time. A checkpoint is named by id, or by ``family/*``."""
 
-    checkpoints: frozenset[Slug] = Field(min_length=1, max_length=200)
+    checkpoints: frozenset[Slug] = Field(min_length=1, max_length=MAX_CHECKPOINTS)
     operations: frozenset[Operation] = Field(min_length=1)
-    purposes: frozenset[Slug] = Field(min_length=1, max_length=50)
+    purposes: frozenset[Slug] = Field(min_length=1, max_length=MAX_PURPOSES)
     token_budget: TokenCount
     """Prompt and completion tokens, together, over the life of the grant."""
     requests_per_minute: PerMinute
-    expires_at: datetime
+    expires_at: Moment
 
     @field_serializer("checkpoints", "operations", "purposes")
     def _sorted(self, values: frozenset[str]) -> list[str]:

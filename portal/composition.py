@@ -1,11 +1,13 @@
 """The portal put together: one object that owns the store, the keys, the workers and every service."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self
 
 from agreements.actors import LAB, Actor, Role
-from agreements.errors import Conflict, NotFound
+from agreements.errors import Conflict, NotFound, Unavailable
 from agreements.log_head import NoteSigner
 from agreements.people import Person
 from agreements.tokens import TokenIssuer
@@ -53,9 +55,22 @@ SETUP = Actor.automatic("setup")
 TOKEN_AUDIENCE = "concordat"  # noqa: S105 - the audience of access tokens, no secret
 
 
+PoolFactory = Callable[[SandboxProfile, Settings], WorkerPool]
+"""How a portal comes by its workers."""
+
+
 def utc_now() -> datetime:
     """The system clock."""
     return datetime.now(UTC)
+
+
+def worker_pool(sandbox: SandboxProfile, settings: Settings) -> WorkerPool:
+    """Sandboxed workers within the operator's limits."""
+    return WorkerPool(
+        sandbox,
+        memory_budget_bytes=settings.worker_memory_bytes,
+        threads_per_worker=settings.worker_threads,
+    )
 
 
 class Portal:
@@ -93,7 +108,7 @@ class Portal:
         self.log = LogService(kernel)
 
     @classmethod
-    def open(cls, settings: Settings, *, clock: Clock = utc_now) -> Self:
+    def open(cls, settings: Settings, *, clock: Clock = utc_now, pool_factory: PoolFactory = worker_pool) -> Self:
         """Open an existing portal, settle runs that were cut off, and make every checkpoint available.
 
         Raises NotFound ``no_portal`` where nothing was made yet, Unavailable without isolation or when another
@@ -105,25 +120,47 @@ class Portal:
                 f"There is no portal in {settings.data_dir}.",
                 hint="Make one with: concordat init, or try the demonstration: concordat demo.",
             )
-        return cls._open(settings, clock)
+        return cls._open(settings, clock, pool_factory)
 
     @classmethod
     def create(
-        cls, settings: Settings, *, coordinator_name: str, coordinator_email: str, clock: Clock = utc_now
+        cls,
+        settings: Settings,
+        *,
+        coordinator_name: str,
+        coordinator_email: str,
+        clock: Clock = utc_now,
+        pool_factory: PoolFactory = worker_pool,
     ) -> tuple[Self, Person]:
-        """Make a portal: keys, database, the lab as an institution, and its first coordinator."""
+        """Make a portal: keys, database, the lab as an institution, and its first coordinator.
+
+        All or nothing: where it fails, no database is left. Raises Conflict ``portal_exists``, Unavailable
+        ``folder_unusable``, and what registering refuses.
+        """
         if settings.database_path.exists():
             raise Conflict("portal_exists", f"There is a portal in {settings.data_dir}.", hint="Choose another folder.")
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        portal = cls._open(settings, clock)
-        portal.institutions.register_lab(SETUP, settings.lab_name, coordinator_email)
-        person = portal.people.register(
-            SETUP, name=coordinator_name, email=coordinator_email, memberships=[(LAB, Role.COORDINATOR)]
-        )
+        try:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                "folder_unusable",
+                f"The folder {settings.data_dir} cannot be made ({error.strerror}).",
+                hint="Choose another folder.",
+            ) from None
+        portal = cls._open(settings, clock, pool_factory)
+        try:
+            portal.institutions.register_lab(SETUP, settings.lab_name, coordinator_email)
+            person = portal.people.register(
+                SETUP, name=coordinator_name, email=coordinator_email, memberships=[(LAB, Role.COORDINATOR)]
+            )
+        except BaseException:
+            portal.close()
+            _remove_database(settings.database_path)
+            raise
         return portal, person
 
     @classmethod
-    def _open(cls, settings: Settings, clock: Clock) -> Self:
+    def _open(cls, settings: Settings, clock: Clock, pool_factory: PoolFactory) -> Self:
         sandbox = choose(detect(), allow_unsafe=settings.allow_unsafe_no_sandbox)
         keyring = Keyring(settings.keys_dir)
         store = Store.open(
@@ -132,12 +169,15 @@ class Portal:
             aggregates=AGGREGATES,
         )
         try:
-            pool = WorkerPool(sandbox, memory_budget_bytes=settings.worker_memory_bytes)
-            portal = cls(settings, store, keyring, pool, sandbox, clock)
+            portal = cls(settings, store, keyring, pool_factory(sandbox, settings), sandbox, clock)
+        except BaseException:
+            store.close()
+            raise
+        try:
             portal.runs.settle_interrupted()
             portal.checkpoints.serve_all()
         except BaseException:
-            store.close()
+            portal.close()
             raise
         return portal
 
@@ -152,3 +192,8 @@ class Portal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _remove_database(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)

@@ -82,7 +82,7 @@ def load(data_dir: Path, **overrides: object) -> Settings:
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(data_dir=data_dir.absolute(), **given)  # type: ignore[arg-type]  # checked by pydantic
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, OSError) as error:
         where = str(error.errors(include_input=False)[0]["loc"][0]) if isinstance(error, ValidationError) else FILE_NAME
         raise Invalid(
             "bad_settings",

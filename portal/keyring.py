@@ -11,9 +11,17 @@ class Keyring:
     """Keys by name in one folder; a missing key is made on first use of ``own``."""
 
     def __init__(self, folder: Path) -> None:
-        """The folder is made with mode 0700. Raises Unavailable ``keys_exposed`` if others can read it."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_mode & 0o077:
+        """The folder is made with mode 0700. Raises Unavailable ``keys_exposed`` if others can read it, or unusable."""
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            exposed = folder.stat().st_mode & 0o077
+        except OSError as error:
+            raise Unavailable(
+                "keys_unusable",
+                f"The key folder {folder} cannot be used ({error.strerror}).",
+                hint="Check who owns it.",
+            ) from None
+        if exposed:
             raise Unavailable(
                 "keys_exposed",
                 f"The key folder {folder} can be read by other accounts.",
@@ -54,9 +62,25 @@ class Keyring:
     @staticmethod
     def _write(path: Path, key: SigningKey) -> None:
         part = path.with_suffix(".part")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key.to_pem())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(key.to_pem())
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+            _sync(path.parent)
+        except OSError as error:
+            raise Unavailable(
+                "key_not_written",
+                f"The key file {path.name} cannot be written ({error.strerror}).",
+                hint="Check the folder's free space and owner.",
+            ) from None
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -26,6 +26,7 @@ from portal.inputs import parse
 from portal.services.aggregates import AGREEMENTS
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel
+from portal.standing import represents
 
 
 class AgreementService:
@@ -109,7 +110,7 @@ class AgreementService:
                 hint="Reload the agreement, read it again and sign that.",
                 param="document_digest",
             )
-        party = self._party(agreement)
+        party = self._party(actor, agreement)
         signer = agreement.institution_id if party is PartyKind.INSTITUTION else LAB
         envelope = self._institutions.sign(signer, actor, PAYLOAD_TYPE, agreement.document_bytes())
         return self._sign(actor, agreement, party, envelope, idempotency_key)
@@ -119,7 +120,9 @@ class AgreementService:
     ) -> Agreement:
         """Hand in a DSSE envelope signed elsewhere with the institution's own key."""
         agreement = self.get(actor, agreement_id)
-        return self._sign(actor, agreement, self._party(agreement), Envelope.from_json(envelope), idempotency_key)
+        return self._sign(
+            actor, agreement, self._party(actor, agreement), Envelope.from_json(envelope), idempotency_key
+        )
 
     def decline(self, actor: Actor, agreement_id: str, *, reason: str) -> Agreement:
         """Say no to an offer."""
@@ -168,8 +171,12 @@ class AgreementService:
             "signatures": [signature.model_dump(mode="json") for signature in agreement.signatures],
         }
 
-    def _party(self, agreement: Agreement) -> PartyKind:
-        return PartyKind.LAB if agreement.status is AgreementStatus.SIGNED else PartyKind.INSTITUTION
+    @staticmethod
+    def _party(actor: Actor, agreement: Agreement) -> PartyKind:
+        """For whom the actor signs; whoever may sign for both sides signs for the one whose turn it is."""
+        if represents(actor, LAB) and represents(actor, agreement.institution_id):
+            return PartyKind.LAB if agreement.status is AgreementStatus.SIGNED else PartyKind.INSTITUTION
+        return PartyKind.LAB if represents(actor, LAB) else PartyKind.INSTITUTION
 
     def _sign(
         self, actor: Actor, agreement: Agreement, party: PartyKind, envelope: Envelope, idempotency_key: str | None

@@ -1,14 +1,16 @@
 """Checkpoints: imported, pinned by digest, listed with what the caller may do with them."""
 
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from agreements.access import Allowed, Denied, Question, Subject, decide_access
 from agreements.actors import Actor
 from agreements.deciders import Value
-from agreements.errors import Forbidden, NotFound, VerificationError
+from agreements.errors import ConcordatError, Conflict, Forbidden, NotFound, VerificationError
 from agreements.scopes import Operation
-from model_access.importing import import_checkpoint
+from model_access.engine.vocabulary import Vocabulary
+from model_access.importing import Progress, import_checkpoint
 from model_access.manifest import Manifest
 from model_access.registry import Card, ChangeStage, Checkpoint, RegisterCheckpoint
 from model_access.stages import Stage
@@ -19,6 +21,8 @@ from portal.release.ports import LadderCheckpoint
 from portal.services.aggregates import CHECKPOINTS
 from portal.services.grants import GrantService
 from portal.services.kernel import Kernel, Step
+
+logger = logging.getLogger(__name__)
 
 
 class CheckpointView(Value):
@@ -45,15 +49,23 @@ class CheckpointService:
         checkpoint_id: str,
         family: str,
         card: Card | None = None,
-        progress: Callable[[float, str], None] | None = None,
+        progress: Progress | None = None,
     ) -> Checkpoint:
         """Import a folder or hub id, pin it by digest and register it, withheld.
 
-        Raises Forbidden before anything is copied, Conflict for an id in use, and what the import refuses.
+        Raises Forbidden, or Conflict for an id in use, before anything is copied; then what the import refuses, and
+        Invalid ``bad_tokenizer`` or for an unusable id.
         """
         if not actor.is_coordinator:
             raise Forbidden("not_coordinator", "Only a coordinator registers checkpoints.")
-        manifest, _folder = import_checkpoint(source, self._settings.checkpoints_dir, progress=progress)
+        if not self.unknown([checkpoint_id]):
+            raise Conflict(
+                "checkpoint_exists",
+                f"A checkpoint {checkpoint_id} is registered.",
+                hint="Choose another id: a registered checkpoint is never replaced.",
+            )
+        manifest, folder = import_checkpoint(source, self._settings.checkpoints_dir, progress=progress)
+        Vocabulary(folder)  # What cannot be served must not be registered: registering is for good.
         command = parse(
             RegisterCheckpoint,
             {"checkpoint_id": checkpoint_id, "family": family, "manifest": manifest, "card": card or Card()},
@@ -63,10 +75,17 @@ class CheckpointService:
         return checkpoint
 
     def serve_all(self) -> None:
-        """Tell the worker pool about every registered checkpoint; done when the portal opens."""
+        """Tell the worker pool about every registered checkpoint; done when the portal opens.
+
+        One whose files are gone is left out, and named in the portal's log: the rest of the portal goes on.
+        """
         for checkpoint in self._all():
-            if checkpoint.manifest is not None:
+            if checkpoint.manifest is None:
+                continue
+            try:
                 self._serve(checkpoint.id, checkpoint.manifest)
+            except ConcordatError as refusal:
+                logger.warning("%s cannot be queried: %s", checkpoint.id, refusal)
 
     def get(self, actor: Actor, checkpoint_id: str) -> CheckpointView:
         """One checkpoint. Raises NotFound."""

@@ -111,10 +111,12 @@ class InstitutionService:
 
     def _take(self, actor: Actor, institution_id: str, key: SigningKey) -> Institution:
         public_key = key.public.raw.hex()
-        self._keyring.keep(institution_id, key)
         command = RegisterKey(
             public_key=public_key,
             proof=key.sign(possession_challenge(institution_id, public_key)).hex(),
             custody=Custody.PORTAL,
         )
+        # Refused before a file is written; and the file is there before anyone can be told of the key.
+        INSTITUTIONS.decider.decide(self.get(institution_id), command, actor, self._kernel.clock())
+        self._keyring.keep(institution_id, key)
         return self._kernel.execute(INSTITUTIONS, institution_id, command, actor)

@@ -67,7 +67,7 @@ class Kernel:
     ) -> Committed | None:
         """Carry out several commands, all or none. Returns None when none of them changed anything."""
         if idempotency_key is not None:
-            before = self.store.committed_under(actor.person_id, idempotency_key)
+            before = self._replay(steps, actor, idempotency_key)
             if before is not None:
                 return before
         for attempt in range(ATTEMPTS):
@@ -84,8 +84,40 @@ class Kernel:
                 # The same request came twice at once; the other one was recorded between our look and our commit.
                 if idempotency_key is None or refusal.code != "idempotency_key_reused":
                     raise
-                return self.store.committed_under(actor.person_id, idempotency_key)
+                return self._replay(steps, actor, idempotency_key)
         raise AssertionError("unreachable")
+
+    def _replay(self, steps: Sequence[Step], actor: Actor, idempotency_key: str) -> Committed | None:
+        """What the key stands for, if anything. Raises Conflict where that is not what ``steps`` ask for."""
+        committed = self.store.committed_under(actor.person_id, idempotency_key)
+        if committed is not None and not all(self._was_done(step, actor, committed) for step in steps):
+            raise Conflict(
+                "idempotency_key_reused",
+                "The idempotency key stands for another request.",
+                hint="Use a new key for a new request.",
+            )
+        return committed
+
+    def _was_done(self, step: Step, actor: Actor, committed: Committed) -> bool:
+        """Whether ``committed`` did to the step's object, or to one just made, the kind of thing that the step does.
+
+        The step is decided again, at the moment and on the state of then. Values are not compared: what names a fresh
+        id or the present moment differs each time.
+        """
+        decider = step.aggregate.decider
+        stream = decider.stream(step.object_id)
+        if stream not in committed.versions:
+            if self.store.state(step.aggregate, step.object_id)[1]:
+                return False
+            of_its_kind = [other for other in committed.versions if other.startswith(decider.stream(""))]
+            if len(of_its_kind) != 1:
+                return False
+            stream = of_its_kind[0]
+        history = self.store.events(stream, limit=committed.versions[stream])
+        done = [entry for entry in history if entry.position in committed.positions]
+        state = decider.fold(entry.event for entry in history if entry.position < committed.positions.start)
+        events = decider.decide(state, step.command, actor, done[0].at)
+        return [event.type_name for event in events] == [entry.event.type_name for entry in done]
 
     def _decide(self, step: Step, actor: Actor, now: datetime) -> Append | None:
         decider = step.aggregate.decider

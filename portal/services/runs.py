@@ -255,7 +255,15 @@ class RunService:
         return allowed.grant_id or f"{allowed.basis}:{actor.person_id}"
 
     def _cost(self, checkpoint_id: str, request: GenerationRequest) -> tuple[int, int]:
-        prompt_tokens = self._pool.count_tokens(checkpoint_id, request)
+        try:
+            prompt_tokens = self._pool.count_tokens(checkpoint_id, request)
+        except NotFound:
+            # It is registered, as was looked up before; only its files were not there when the portal opened.
+            raise Unavailable(
+                "checkpoint_not_served",
+                f"The files of {checkpoint_id} are not available.",
+                hint="Restore the checkpoint's folder and start the portal again.",
+            ) from None
         return prompt_tokens, prompt_tokens + request.max_tokens * request.choice_count
 
     def _terms(
@@ -299,34 +307,44 @@ class RunService:
 
         try:
             ticket = self._pool.submit(active.terms.checkpoint_id, request, on_event)
-        except ConcordatError as error:
-            self._settle(active, request, (), Failed(code=error.code, message=error.message, retriable=True))
-            raise
+        except Exception as error:
+            refusal = (
+                error
+                if isinstance(error, ConcordatError)
+                else Unavailable("worker_not_started", "No worker could be started.", hint="Send the request again.")
+            )
+            self._settle(active, request, (), Failed(code=refusal.code, message=refusal.message, retriable=True))
+            raise refusal from error
         active.cancel_with(ticket.cancel)
 
     def _settle(
         self, active: ActiveRun, request: GenerationRequest, deltas: tuple[ChoiceDelta, ...], end: Finished | Failed
     ) -> None:
         terms = active.terms
+        outcome: RunResult | ConcordatError
         used = 0
         try:
             if isinstance(end, Finished):
                 run = self._complete(terms, request, end)
-                active.outcome.set_result(RunResult(run=run, finished=end, choices=assemble(deltas)))
+                outcome = RunResult(run=run, finished=end, choices=assemble(deltas))
             else:
                 run = self._fail(terms, end)
-                active.outcome.set_exception(end.error())
+                outcome = end.error()
             used = run.charged_tokens
         except Exception as error:  # noqa: BLE001 - whoever waits for the run must hear of it, whatever it is
             logger.warning("run %s could not be settled: %s", terms.run_id, type(error).__name__)
-            active.outcome.set_exception(
+            outcome = (
                 error
                 if isinstance(error, ConcordatError)
                 else Unavailable("not_settled", "The run could not be recorded.", hint="Send the request again.")
             )
-        finally:
-            self._meter.settle(account_of(terms), reserved=terms.reserved_tokens, used=used)
-            active.emit(end)
+        # Before anyone hears of the end: what a run no longer holds, the next one may take.
+        self._meter.settle(account_of(terms), reserved=terms.reserved_tokens, used=used)
+        if isinstance(outcome, RunResult):
+            active.outcome.set_result(outcome)
+        else:
+            active.outcome.set_exception(outcome)
+        active.emit(end)
 
     def _complete(self, terms: RunTerms, request: GenerationRequest, end: Finished) -> Run:
         started_at = self._kernel.state(RUNS, terms.run_id).started_at or self._kernel.clock()

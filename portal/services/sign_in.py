@@ -98,12 +98,14 @@ class SignInService:
         return secret_id(secret)
 
     def sign_out(self, session_id: str) -> None:
-        """End a session; unknown ones are nothing to end."""
+        """End a session; what is unknown, or no session, is nothing to end."""
         try:
             session = self._kernel.state(CREDENTIALS, session_id)
         except NotFound:
             return
-        holder = Actor(person_id=session.person_id, name="", channel=Channel.SCREEN)
+        if session.kind is not CredentialKind.SESSION:
+            return
+        holder = self._kernel.state(PEOPLE, session.person_id).actor(Channel.SCREEN)
         self._kernel.execute(CREDENTIALS, session_id, EndCredential(reason="signed out"), holder)
 
     def _active(self, person_id: str) -> Person:

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from agreements.actors import Actor, Channel
 from agreements.credentials import Credential, CredentialKind, EndCredential, IssueCredential
 from agreements.deciders import Value
-from agreements.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from agreements.errors import Conflict, Fixer, Forbidden, Invalid, NotFound, Unauthenticated
 from agreements.ids import new_id
 from agreements.tokens import AccessClaims, AuthorizationDetails, TokenIssuer
 from portal.config import Settings
-from portal.services.aggregates import CREDENTIALS, PEOPLE
+from portal.services.aggregates import CREDENTIALS, GRANTS, PEOPLE
 from portal.services.grants import GrantService
 from portal.services.kernel import Kernel
 
@@ -50,9 +50,9 @@ class TokenService:
     ) -> IssuedToken:
         """A token for the actor: naming a grant of theirs, or none (roles and public checkpoints only).
 
-        Raises Forbidden for a grant of others, Conflict for one that is not active, Invalid for a purpose outside it.
+        An actor who came with a token gets one that opens no more and lives no longer. Raises Forbidden for a grant of
+        others or a wider token, Conflict for a grant that is not active, Invalid for a purpose outside it.
         """
-        now = self._kernel.clock()
         hours = self._settings.token_hours if hours is None else hours
         if not 1 <= hours <= self._settings.token_hours:
             raise Invalid(
@@ -60,52 +60,68 @@ class TokenService:
                 f"An access token lives between 1 and {self._settings.token_hours} hours, not {hours}.",
                 param="hours",
             )
-        label = label.strip()[:120] or "access token"
-        expires_at = now + timedelta(hours=hours)
-        digest: str | None = None
+        ends = [self._kernel.clock() + timedelta(hours=hours)]
+        if actor.token_id is not None:
+            ends.append(self._end_of_parent(actor.token_id, grant_id, purpose))
         if grant_id is not None:
-            view = self._grants.get(actor, grant_id)
-            grant = view.grant
-            if not actor.belongs_to(grant.institution_id):
-                raise Forbidden("not_a_member", "A token for a grant goes to members of the grant's institution only.")
-            if not view.active or grant.scope is None:
-                raise Conflict("grant_not_active", f"Grant {grant_id} opens nothing any more.")
-            if purpose is not None and purpose not in grant.scope.purposes:
-                raise Invalid(
-                    "purpose_not_granted",
-                    f"Grant {grant_id} is not for the purpose {purpose!r}.",
-                    hint=f"It is for {', '.join(sorted(grant.scope.purposes))}.",
-                    param="purpose",
-                )
-            expires_at = min(expires_at, grant.scope.expires_at)
-            digest = grant.agreement_digest
+            ends.append(self._end_of_grant(actor, grant_id, purpose))
         command = IssueCredential(
             credential_id=new_id("tok"),
             kind=CredentialKind.ACCESS_TOKEN,
             person_id=actor.person_id,
-            label=label,
+            label=label.strip()[:120] or "access token",
             grant_id=grant_id,
             purpose=purpose,
-            expires_at=expires_at,
+            expires_at=min(ends),
         )
         record = self._kernel.execute(
             CREDENTIALS, command.credential_id, command, actor, idempotency_key=idempotency_key
         )
-        if record.issued_at is None or record.expires_at is None:
-            raise TypeError("an issued credential has its times")
-        claims = AccessClaims(
+        return IssuedToken(token=self._issuer.encode(self._claims(record)), record=record)
+
+    def _end_of_parent(self, token_id: str, grant_id: str | None, purpose: str | None) -> datetime:
+        """When a token that another one asks for has to end. Raises Forbidden where it would open more than that."""
+        parent = self._kernel.state(CREDENTIALS, token_id)
+        if parent.grant_id not in {None, grant_id} or parent.purpose not in {None, purpose}:
+            raise Forbidden(
+                "token_widens",
+                "A token issues only tokens for its own grant and purpose.",
+                hint="Sign in to the portal and issue it on the Tokens page.",
+                fixer=Fixer.CALLER,
+            )
+        return _moment(parent.expires_at)
+
+    def _end_of_grant(self, actor: Actor, grant_id: str, purpose: str | None) -> datetime:
+        """When a token for a grant has to end. Raises Forbidden, Conflict or Invalid where there can be none."""
+        view = self._grants.get(actor, grant_id)
+        scope = view.grant.scope
+        if not actor.belongs_to(view.grant.institution_id):
+            raise Forbidden("not_a_member", "A token for a grant goes to members of the grant's institution only.")
+        if not view.active or scope is None:
+            raise Conflict("grant_not_active", f"Grant {grant_id} opens nothing any more.")
+        if purpose is not None and purpose not in scope.purposes:
+            raise Invalid(
+                "purpose_not_granted",
+                f"Grant {grant_id} is not for the purpose {purpose!r}.",
+                hint=f"It is for {', '.join(sorted(scope.purposes))}.",
+                param="purpose",
+            )
+        return scope.expires_at
+
+    def _claims(self, record: Credential) -> AccessClaims:
+        digest = self._kernel.state(GRANTS, record.grant_id).agreement_digest if record.grant_id else None
+        return AccessClaims(
             iss=self._issuer.issuer,
             aud=self._issuer.audience,
             sub=record.person_id,
             client_id=record.person_id,
-            iat=int(record.issued_at.timestamp()),
-            exp=int(record.expires_at.timestamp()),
+            iat=int(_moment(record.issued_at).timestamp()),
+            exp=int(_moment(record.expires_at).timestamp()),
             jti=record.id,
             authorization_details=(
                 AuthorizationDetails(grant_id=record.grant_id, agreement_digest=digest, purpose=record.purpose),
             ),
         )
-        return IssuedToken(token=self._issuer.encode(claims), record=record)
 
     def authenticate(self, token: str) -> Authenticated:
         """Who a token speaks for now. Raises Unauthenticated with the reason."""
@@ -159,3 +175,9 @@ class TokenService:
     def jwks(self) -> dict[str, object]:
         """The public keys that verify tokens (RFC 7517)."""
         return self._issuer.jwks()
+
+
+def _moment(recorded: datetime | None) -> datetime:
+    if recorded is None:
+        raise TypeError("an issued credential has its times")
+    return recorded
