@@ -15,6 +15,7 @@ from portal.store.kinds import Held, Kinds
 from portal.store.leaves import LEAF_COLUMNS, Leaf, new_leaf
 from portal.store.projections import ReadTables, RowKey, insert, upsert
 from portal.store.records import Committed, Request
+from portal.store.states import States
 
 
 class Group:
@@ -25,41 +26,53 @@ class Group:
         connection: duckdb.DuckDBPyConnection,
         kinds: Kinds,
         tables: ReadTables,
+        states: States,
         *,
         size: int,
         known_names: Mapping[str, str],
     ) -> None:
-        """``size`` is how many events are recorded already; ``known_names`` what actors are recorded to be called."""
+        """``size`` is how many events are recorded already; ``known_names`` what actors are recorded to be called.
+
+        Nobody else writes, so ``states`` is as good as the file for the objects it keeps.
+        """
         self._connection = connection
         self._kinds = kinds
         self._tables = tables
+        self._states = states
         self._size = size
         self._before: dict[str, Held] = {}
-        self._now: dict[str, Held] = {}
         self._known_names = known_names
         self._remembered: dict[tuple[str, str], Remembered] = {}
         self.leaves: list[Leaf] = []
         """What the admitted requests add to the log."""
+        self.changed: dict[str, Held] = {}
+        """What they make of the objects, by stream."""
         self.names: dict[str, str] = {}
         """What actors are called who were not called so before, by id."""
 
     def load(self, requests: Iterable[Request]) -> None:
-        """Read the states that the requests are about, in one query."""
-        streams = sorted({append.stream for request in requests for append in request.appends})
-        if not streams:
+        """Fetch the objects that the requests are about, in at most one query."""
+        missing = []
+        for stream in sorted({append.stream for request in requests for append in request.appends}):
+            if held := self._states.get(stream):
+                self._before[stream] = held
+            else:
+                missing.append(stream)
+        if not missing:
             return
         found = self._connection.execute(
-            f"SELECT stream, version, body FROM state WHERE stream IN ({', '.join('?' * len(streams))})",  # noqa: S608
-            streams,
+            f"SELECT stream, version, body FROM state WHERE stream IN ({', '.join('?' * len(missing))})",  # noqa: S608
+            missing,
         ).fetchall()
         for stream, version, body in found:
-            self._before[stream] = Held(version, self._kinds.of(stream).state_type.model_validate_json(body))
+            self._before[stream] = self._kinds.read(stream, version, body)
 
     def admit(self, request: Request) -> Committed | ConcordatError:
         """What the request comes to if the transaction commits, or why it is refused."""
         try:
-            digest = digest_of_events(_events_of(request))
-            return self._replay(request, digest) or self._record(request, digest)
+            if request.idempotency_key is None:
+                return self._record(request)
+            return self._record_once(request, (request.actor.person_id, request.idempotency_key))
         except ConcordatError as refusal:
             return refusal
 
@@ -73,12 +86,12 @@ class Group:
             "state",
             ["stream"],
             ["stream", "version", "body"],
-            [(stream, held.version, held.state.model_dump_json()) for stream, held in self._now.items()],
+            [(stream, held.version, held.state.model_dump_json()) for stream, held in self.changed.items()],
         )
         self._write_rows()
         remember(connection, self._remembered)
 
-    def _record(self, request: Request, digest: str) -> Committed:
+    def _record(self, request: Request) -> Committed:
         drafted: dict[str, Held] = {}
         leaves: list[Leaf] = []
         first = self._size + len(self.leaves)
@@ -104,21 +117,19 @@ class Group:
             drafted[append.stream] = held
         versions = {append.stream: drafted[append.stream].version for append in request.appends if append.events}
         committed = Committed(range(first, first + len(leaves)), versions)
-        self._now.update((stream, drafted[stream]) for stream in versions)
+        self.changed.update((stream, drafted[stream]) for stream in versions)
         self.leaves.extend(leaves)
         if self._known_names.get(request.actor.person_id) != request.actor.name:
             self.names[request.actor.person_id] = request.actor.name
-        if request.idempotency_key is not None:
-            self._remembered[request.actor.person_id, request.idempotency_key] = Remembered(digest, committed)
         return committed
 
-    def _replay(self, request: Request, digest: str) -> Committed | None:
-        if request.idempotency_key is None:
-            return None
-        place = (request.actor.person_id, request.idempotency_key)
+    def _record_once(self, request: Request, place: tuple[str, str]) -> Committed:
+        digest = digest_of_events(_events_of(request))
         known = self._remembered.get(place) or recall(self._connection, *place)
         if known is None:
-            return None
+            committed = self._record(request)
+            self._remembered[place] = Remembered(digest, committed)
+            return committed
         if known.request_digest != digest:
             raise Conflict(
                 "idempotency_key_reused",
@@ -128,12 +139,12 @@ class Group:
         return known.replayed()
 
     def _held(self, stream: str) -> Held:
-        return self._now.get(stream) or self._before.get(stream) or self._kinds.begin(stream)
+        return self.changed.get(stream) or self._before.get(stream) or self._kinds.begin(stream)
 
     def _write_rows(self) -> None:
         gone: dict[RowKey, dict[str, Any]] = {}
         put: dict[RowKey, dict[str, Any]] = {}
-        for stream, held in self._now.items():
+        for stream, held in self.changed.items():
             previous = self._before.get(stream) or self._kinds.begin(stream)
             before = self._tables.keyed(self._kinds.rows(stream, previous))
             after = self._tables.keyed(self._kinds.rows(stream, held))

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from agreements.deciders import Event, Value
-from agreements.errors import Invalid
+from agreements.errors import Invalid, VerificationError
 from portal.store.records import Aggregate, Row
 
 
@@ -36,6 +38,17 @@ class Kinds:
     def begin(self, stream: str) -> Held:
         """The object before anything happened to it. Raises Invalid ``unknown_category``."""
         return Held(0, self.of(stream).decider.initial)
+
+    def read(self, stream: str, version: int, body: str) -> Held:
+        """An object from its stored state. Raises VerificationError ``state_unreadable``."""
+        try:
+            return Held(version, self.of(stream).state_type.model_validate_json(body))
+        except ValidationError:
+            raise VerificationError(
+                "state_unreadable",
+                f"The stored state of {stream} does not fit what this release expects.",
+                hint="Run: concordat log verify.",
+            ) from None
 
     def advance(self, held: Held, stream: str, type_name: str, body: dict[str, Any]) -> Held:
         """The object after one more event, read from its stored form. Raises Invalid if it cannot be read."""

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import duckdb
-from pydantic import ValidationError
 
 from agreements.actors import Actor
 from agreements.deciders import Event
-from agreements.errors import VerificationError
+from agreements.errors import Invalid
 from agreements.log_head import NoteSigner
 from portal.store import append_only
 from portal.store.database import Database, refusals
 from portal.store.idempotency import recall
-from portal.store.kinds import Kinds
+from portal.store.kinds import Held, Kinds
 from portal.store.leaves import read_body
 from portal.store.log import Log
 from portal.store.migrate import Migration, migrate, shipped
 from portal.store.projections import ReadTables
 from portal.store.rebuild import rebuild_if_migrated
 from portal.store.records import Aggregate, Append, Committed, RecordedEvent, Request, S
+from portal.store.states import States
 from portal.store.writer import Writer
 
 DEFAULT_PAGE = 1000
@@ -33,12 +33,13 @@ T = TypeVar("T")
 class Store:
     """One DuckDB file, owned by this process. Every method may be called from any thread."""
 
-    def __init__(self, database: Database, log: Log, kinds: Kinds, writer: Writer) -> None:
+    def __init__(self, database: Database, log: Log, kinds: Kinds, writer: Writer, states: States) -> None:
         """Use ``Store.open``."""
         self.database = database
         self.log = log
         self.kinds = kinds
         self._writer = writer
+        self._states = states
 
     @classmethod
     def open(
@@ -67,7 +68,8 @@ class Store:
                 log = Log(database, signer)
                 tables = ReadTables(connection)
                 rebuild_if_migrated(connection, kinds, tables)
-                return cls(database, log, kinds, Writer(connection, log, kinds, tables))
+                states = States()
+                return cls(database, log, kinds, Writer(connection, log, kinds, tables, states), states)
         except BaseException:
             database.close()
             raise
@@ -109,19 +111,20 @@ class Store:
     def state(self, aggregate: Aggregate[S], object_id: str) -> tuple[S, int]:
         """An object's state and version; the initial state and 0 if nothing ever happened to it."""
         stream = aggregate.decider.stream(object_id)
+        held = self._states.get(stream) or self._stored(stream)
+        if not isinstance(held.state, aggregate.state_type):
+            raise Invalid("unknown_category", f"{stream} is not an object of the kind that was asked for.")
+        return held.state, held.version
+
+    def _stored(self, stream: str) -> Held:
+        epoch = self._states.epoch
         with self.database.snapshot() as cursor:
-            row = cursor.execute("SELECT body, version FROM state WHERE stream = ?", [stream]).fetchone()
+            row = cursor.execute("SELECT version, body FROM state WHERE stream = ?", [stream]).fetchone()
         if row is None:
-            return aggregate.decider.initial, 0
-        body, version = row
-        try:
-            return aggregate.state_type.model_validate_json(body), version
-        except ValidationError:
-            raise VerificationError(
-                "state_unreadable",
-                f"The stored state of {stream} does not fit what this release expects.",
-                hint="Run: concordat log verify.",
-            ) from None
+            return self.kinds.begin(stream)
+        held = self.kinds.read(stream, *row)
+        self._states.add(stream, held, epoch)
+        return held
 
     def events(
         self,

@@ -18,6 +18,7 @@ from portal.store.kinds import Kinds
 from portal.store.log import Log
 from portal.store.projections import ReadTables
 from portal.store.records import Committed, Request
+from portal.store.states import States
 
 MAX_GROUP = 256
 """Most requests that share a transaction."""
@@ -53,12 +54,15 @@ class _Errand(Generic[T]):
 class Writer:
     """Takes requests from any thread and records them in the order in which they came."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, log: Log, kinds: Kinds, tables: ReadTables) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, log: Log, kinds: Kinds, tables: ReadTables, states: States
+    ) -> None:
         """``connection`` is the writer's own from here on."""
         self._connection = connection
         self._log = log
         self._kinds = kinds
         self._tables = tables
+        self._states = states
         self._names: dict[str, str] = {}
         self._queue: queue.SimpleQueue[_Write | _Errand[Any] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()  # nothing enters the queue behind the None that ends it
@@ -140,7 +144,14 @@ class Writer:
         grown = None
         try:
             with refusals(), transaction(self._connection):
-                group = Group(self._connection, self._kinds, self._tables, size=self._log.size, known_names=self._names)
+                group = Group(
+                    self._connection,
+                    self._kinds,
+                    self._tables,
+                    self._states,
+                    size=self._log.size,
+                    known_names=self._names,
+                )
                 group.load(requests)
                 outcomes = [group.admit(request) for request in requests]
                 if group.leaves:
@@ -151,5 +162,6 @@ class Writer:
             raise
         if grown is not None:
             self._log.publish(grown)
+            self._states.publish(group.changed)
             self._names.update(group.names)
         return outcomes
