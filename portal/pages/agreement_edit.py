@@ -1,0 +1,103 @@
+"""Editing a draft: each clause's data in the widgets its types ask for, then the offer."""
+
+from enum import StrEnum
+from typing import Any
+
+import streamlit as st
+
+from agreements.actors import Actor
+from agreements.agreement import Agreement
+from agreements.clauses import Clause
+from agreements.scopes import Operation, family_selector
+from portal.pages.context import portal
+from portal.pages.parts import act, row, status, submit
+from portal.pages.words import literal, sentence
+
+_WORDS = frozenset({"clause_id", "title", "text", "kind"})
+
+
+def editor(actor: Actor, agreement: Agreement) -> None:
+    """The clauses of a draft as a form, and the button that freezes and offers it."""
+    form = f"agreement.edit:{agreement.id}"
+    st.info("A draft: only coordinators see it. The offer freezes it; from then on its digest is what is signed.")
+    with st.form(form):
+        st.text_input("Title", value=agreement.title, key=f"{form}.title", max_chars=200)
+        for clause in agreement.clauses:
+            with st.expander(f"{clause.title}", expanded=bool(data_of(clause))):
+                _clause(actor, form, clause)
+        submit(
+            "Save the draft",
+            form,
+            lambda who, _key: portal().agreements.edit(
+                who,
+                agreement.id,
+                title=st.session_state[f"{form}.title"],
+                clauses=[edited(form, clause) for clause in agreement.clauses],
+            ),
+            done="The draft is saved.",
+            icon="save",
+        )
+    with st.container(border=True):
+        st.markdown(f"**Offer it to {literal(agreement.institution_name)}** once it is saved as it should be.")
+        act(
+            "Offer",
+            f"agreement.offer:{agreement.id}",
+            lambda who, key: portal().agreements.offer(who, agreement.id, idempotency_key=key),
+            done=f"Offered to {literal(agreement.institution_name)}. Their partner lead signs next.",
+            icon="send",
+            primary=True,
+        )
+
+
+def data_of(clause: Clause) -> dict[str, Any]:
+    """The clause's own data, without its words."""
+    return {name: getattr(clause, name) for name in type(clause).model_fields if name not in _WORDS}
+
+
+def edited(form: str, clause: Clause) -> dict[str, Any]:
+    """The clause as its widgets stand, as data for the service to check."""
+    values = clause.model_dump(mode="json")
+    values["text"] = st.session_state[_key(form, clause, "text")]
+    for name in data_of(clause):
+        values[name] = st.session_state[_key(form, clause, name)]
+    return values
+
+
+def _key(form: str, clause: Clause, name: str) -> str:
+    return f"{form}.{clause.clause_id}.{name}"
+
+
+def _clause(actor: Actor, form: str, clause: Clause) -> None:
+    with row():
+        for effect in clause.effects():
+            status(effect.kind)
+    for name, value in data_of(clause).items():
+        label, key = sentence(name.replace("_", " ")), _key(form, clause, name)
+        if isinstance(value, int):
+            st.number_input(label, value=value, min_value=1, step=1, key=key)
+        else:
+            chosen = sorted(str(item) for item in value)
+            st.multiselect(
+                label,
+                sorted({*chosen, *_offered(actor, name)}),
+                default=chosen,
+                key=key,
+                accept_new_options=name != "operations",
+            )
+    st.text_area(
+        "Words (a name in braces stands for the data above)", value=clause.text, key=_key(form, clause, "text")
+    )
+
+
+def _offered(actor: Actor, name: str) -> list[str]:
+    """What may be chosen besides what the template says."""
+    if name == "operations":
+        return _values(Operation)
+    if name == "checkpoints":
+        views = portal().checkpoints.list(actor)
+        return [v.checkpoint.id for v in views] + [family_selector(v.checkpoint.family) for v in views]
+    return []
+
+
+def _values(kind: type[StrEnum]) -> list[str]:
+    return [member.value for member in kind]

@@ -1,0 +1,96 @@
+"""What waits for somebody: one line each, with the screen where it is done."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from agreements.actors import LAB, Actor, Role
+from agreements.agreement import AgreementStatus
+from portal.composition import Portal
+from portal.findings.model import Status
+from portal.findings.reads import Filters
+from portal.pages.words import count, literal, relative
+
+EXPIRES_SOON = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to do. ``text`` is Markdown of the portal's own making."""
+
+    icon: str
+    text: str
+    action: str
+    screen: str
+    query: dict[str, str] = field(default_factory=dict)
+
+
+def tasks_for(portal: Portal, actor: Actor, now: datetime) -> tuple[Task, ...]:
+    """What waits for the actor, the most binding first."""
+    return (
+        *_agreements(portal, actor),
+        *(_findings(portal, actor) if actor.is_coordinator else ()),
+        *_norms(portal, actor),
+        *(_grants(portal, actor, now) if actor.is_coordinator else ()),
+    )
+
+
+def _agreements(portal: Portal, actor: Actor) -> list[Task]:
+    tasks = []
+    for agreement in portal.agreements.list(actor):
+        who, query = literal(agreement.institution_name), {"agreement": agreement.id}
+        title = literal(agreement.title)
+        if actor.is_coordinator and agreement.status is AgreementStatus.SIGNED:
+            text = f"**{who}** signed *{title}*; the lab has not countersigned."
+            tasks.append(Task("signature", text, "Countersign", "agreements", query))
+        elif actor.is_coordinator and agreement.status is AgreementStatus.DRAFT:
+            text = f"*{title}* for **{who}** is a draft nobody else can see."
+            tasks.append(Task("edit_note", text, "Finish and offer", "agreements", query))
+        elif agreement.status is AgreementStatus.OFFERED:
+            if actor.has(Role.PARTNER_LEAD, agreement.institution_id):
+                text = f"The lab offers **{who}** the *{title}*; it awaits your signature."
+                tasks.append(Task("contract_edit", text, "Read and sign", "agreements", query))
+            elif actor.is_coordinator:
+                text = f"*{title}* is offered to **{who}** and awaits their signature."
+                tasks.append(Task("outgoing_mail", text, "Open", "agreements", query))
+    return tasks
+
+
+def _findings(portal: Portal, actor: Actor) -> list[Task]:
+    page = portal.findings.list(actor, Filters(status=Status.FILED), limit=20)
+    return [
+        Task(
+            "inbox",
+            f"Finding **{row.finding_id}**, *{literal(row.title)}*, is not acknowledged yet.",
+            "Read",
+            "findings",
+            {"finding": row.finding_id},
+        )
+        for row in page.rows
+    ]
+
+
+def _norms(portal: Portal, actor: Actor) -> list[Task]:
+    tasks = []
+    for norm in portal.norms.list(actor, open_only=True):
+        query, title = {"norm": norm.norm_id}, literal(norm.title)
+        for institution_id in norm.awaiting:
+            whose = "the lab" if institution_id == LAB else f"**{literal(institution_id)}**"
+            text = f"**{norm.norm_id}**, *{title}*, awaits the position of {whose}."
+            tasks.append(Task("how_to_vote", text, "Take a position", "norms", query))
+        if actor.is_coordinator and norm.counted >= norm.quorum:
+            text = f"**{norm.norm_id}**, *{title}*, has its quorum ({norm.counted} of {norm.quorum}) and no outcome."
+            tasks.append(Task("gavel", text, "Record the outcome", "norms", query))
+    return tasks
+
+
+def _grants(portal: Portal, actor: Actor, now: datetime) -> list[Task]:
+    tasks = []
+    for view in portal.grants.list(actor):
+        scope = view.grant.scope
+        if view.active and scope is not None and scope.expires_at - now < EXPIRES_SOON:
+            text = (
+                f"Grant *{literal(view.grant.label)}* of **{literal(view.institution_name)}** ends "
+                f"{relative(scope.expires_at, now)} with {count(view.left_tokens, 'token')} left."
+            )
+            tasks.append(Task("hourglass_bottom", text, "Look", "grants", {"grant": view.grant.id}))
+    return tasks

@@ -1,0 +1,31 @@
+"""Addresses outside the screens: files that the HTTP API hands out after it has authorised the reader.
+
+``st.download_button`` would put the bytes at an address that opens for every signed-in person who has it.
+"""
+
+from urllib.parse import quote
+
+
+def receipt(run_id: str) -> str:
+    """The signed receipt of a run."""
+    return f"/api/runs/{quote(run_id, safe='')}/receipt"
+
+
+def agreement(agreement_id: str) -> str:
+    """The signed agreement with every signature."""
+    return f"/api/agreements/{quote(agreement_id, safe='')}/export"
+
+
+def finding(finding_id: str) -> str:
+    """The current version of a finding, signed by the lab."""
+    return f"/api/findings/{quote(finding_id, safe='')}/export"
+
+
+def decision(decision_id: str) -> str:
+    """A release decision, signed by the lab."""
+    return f"/api/release/decisions/{quote(decision_id, safe='')}/export"
+
+
+def evidence(position: int) -> str:
+    """The proof that an entry is in the log."""
+    return f"/api/log/entries/{position}/evidence"

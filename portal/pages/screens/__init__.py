@@ -1,0 +1,1 @@
+"""One flat script per screen, run by Streamlit; nothing imports them."""

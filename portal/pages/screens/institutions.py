@@ -1,0 +1,140 @@
+"""Institutions: who takes part, and the keys they sign with."""
+
+import streamlit as st
+
+from agreements.actors import LAB, Role
+from agreements.institutions import Constituency, Custody, Institution, InstitutionKey
+from portal.pages.context import current_actor, now, portal
+from portal.pages.parts import Consequence, act, confirmed, copyable, empty, heading, row, submit
+from portal.pages.words import literal, sentence, when
+
+actor, here, at = current_actor(), portal(), now()
+
+
+def registering() -> None:
+    """The form that enters a new institution."""
+    with st.expander("Register an institution", icon=":material/add:"), st.form("institution.register"):
+        st.text_input("Name", key="institution_name", max_chars=160)
+        st.text_input(
+            "Short id",
+            key="institution_id",
+            max_chars=40,
+            help="Lower-case letters, digits and hyphens. It appears in tokens and in the log and never changes.",
+        )
+        st.selectbox(
+            "Constituency",
+            [kind for kind in Constituency if kind is not Constituency.LAB],
+            format_func=lambda kind: sentence(kind.label),
+            key="institution_kind",
+        )
+        st.text_input("Country", key="institution_country", max_chars=60)
+        st.text_input("Contact e-mail", key="institution_email", max_chars=200)
+        submit(
+            "Register",
+            "institution.register",
+            lambda who, key: here.institutions.register(
+                who,
+                institution_id=st.session_state["institution_id"].strip(),
+                name=st.session_state["institution_name"].strip(),
+                constituency=st.session_state["institution_kind"],
+                country=st.session_state["institution_country"].strip(),
+                contact_email=st.session_state["institution_email"].strip(),
+                idempotency_key=key,
+            ),
+            done=lambda made: f"{literal(made.name)} is registered. Give it a signing key next.",
+            icon="domain_add",
+        )
+
+
+def keys(institution: Institution) -> None:
+    """The keys of one institution, and how it gets another."""
+    for key in institution.keys:
+        with row():
+            kept = key.custody is Custody.PORTAL
+            st.badge(
+                "held by the portal" if kept else "kept by the institution",
+                icon=":material/account_balance:" if kept else ":material/key:",
+                color="blue" if kept else "green",
+            )
+            if key.revoked_at:
+                st.badge("revoked", icon=":material/block:", color="red")
+            st.caption(f"`{key.public_key[:16]}…` since {when(key.registered_at, at)}")
+            if key.revoked_at is None and institution.id != LAB:
+                revoking(institution, key)
+    if not institution.active_keys:
+        st.caption("No active key: this institution cannot sign an agreement or take a position.")
+    if institution.id == LAB:
+        return
+    with st.expander("Add a key", icon=":material/add:"):
+        st.markdown("**Let the portal hold one.** It signs only when the partner lead signs on screen.")
+        act(
+            "Make a key for it",
+            f"institution.key:{institution.id}",
+            lambda who, _key: here.institutions.create_key(who, institution.id),
+            done=f"The portal now holds a signing key for {literal(institution.name)}.",
+            icon="key",
+        )
+        form = f"institution.own_key:{institution.id}"
+        with st.form(form):
+            st.markdown(
+                "**Or register the institution's own.** `concordat institution key proof` prints both values; the "
+                "private half never leaves the institution."
+            )
+            st.text_input("Public key (hex)", key=f"{form}.public", max_chars=64)
+            st.text_input("Proof of possession (hex)", key=f"{form}.proof", max_chars=128)
+            submit(
+                "Register the key",
+                form,
+                lambda who, _key: here.institutions.register_key(
+                    who,
+                    institution.id,
+                    public_key=st.session_state[f"{form}.public"].strip(),
+                    proof=st.session_state[f"{form}.proof"].strip(),
+                ),
+                done="The key is registered.",
+            )
+
+
+def revoking(institution: Institution, key: InstitutionKey) -> None:
+    """The way to stop a key from signing."""
+    confirmed(
+        "Revoke",
+        f"institution.revoke:{key.public_key}",
+        Consequence(
+            "Revoke this key?",
+            f"The key `{key.public_key[:16]}…` of **{literal(institution.name)}** signs nothing any more. "
+            "What it signed stays valid. It cannot be registered again.",
+            "Revoke the key",
+        ),
+        lambda reason: (
+            lambda who, _key: here.institutions.revoke_key(
+                who, institution.id, public_key=key.public_key, reason=reason
+            )
+        ),
+        done="The key is revoked.",
+        icon="block",
+    )
+
+
+def card(institution: Institution) -> None:
+    """One institution."""
+    with st.container(border=True, key=f"institution_{institution.id}"):
+        with row():
+            st.markdown(f"**{literal(institution.name)}**")
+            st.badge(institution.constituency.label, icon=":material/domain:", color="gray")
+        details = [f"`{institution.id}`", literal(institution.country), literal(institution.contact_email)]
+        st.caption(" · ".join(part for part in details if part))
+        if actor.is_coordinator or actor.has(Role.PARTNER_LEAD, institution.id):
+            keys(institution)
+        elif institution.active_keys:
+            copyable("Public key (Ed25519, raw, hex)", institution.active_keys[-1].public_key)
+
+
+heading("Institutions", "Who takes part. An institution signs with an Ed25519 key; every signature names that key.")
+if actor.is_coordinator:
+    registering()
+institutions = here.institutions.list(actor)
+if len(institutions) <= 1 and actor.is_coordinator:
+    empty("Only the lab is registered. Register the first partner above.", icon="domain_add")
+for entry in institutions:
+    card(entry)
