@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from agreements.deciders import Value
 from agreements.errors import Unavailable
 from model_access.sandbox import lockdown, seccomp
-from model_access.sandbox.launcher import launch
+from model_access.sandbox.launcher import KNOWN_VARIABLES, launch
 from model_access.sandbox.profile import SandboxProfile
 
 _TIMEOUT_S = 60
@@ -107,6 +107,8 @@ def _attempts(plan: _Plan) -> dict[str, Callable[[], str]]:
         "fork": _fork,
         "trace the parent": lambda: _checked(ctypes.CDLL(None, use_errno=True).ptrace, _PTRACE_ATTACH, plan.parent_pid),
         "make a namespace": lambda: _checked(ctypes.CDLL(None, use_errno=True).unshare, 0x10000000),
+        "use an inherited descriptor": _inherited_descriptors,
+        "read the caller's environment": _environment,
         "signal the parent": lambda: _signal(plan.parent_pid),
     }
     for path in plan.outside_files:
@@ -133,6 +135,30 @@ def _make_folder(path: str) -> str:
 def _signal(pid: int) -> str:
     os.kill(pid, signal.SIGCONT)
     return "sent"
+
+
+def _inherited_descriptors() -> str:
+    own = os.open(os.devnull, os.O_RDONLY)
+    os.close(own)
+    found = [number for number in range(3, 256) if number != own and _is_open(number)]
+    if not found:
+        raise FileNotFoundError("nothing was inherited")
+    return f"descriptors {found}"
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _environment() -> str:
+    foreign = sorted(os.environ.keys() - KNOWN_VARIABLES)
+    if not foreign:
+        raise FileNotFoundError("nothing was passed on")
+    return f"{len(foreign)} variables"
 
 
 def _fork() -> str:

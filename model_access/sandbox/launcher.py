@@ -15,6 +15,13 @@ from model_access.sandbox.profile import SandboxProfile
 
 _CODE_INSIDE = "/code"
 _CHECKPOINT_INSIDE = "/checkpoint"
+KNOWN_VARIABLES = frozenset(
+    {
+        *("PYTHONPATH", "PYTHONHASHSEED", "LC_ALL", "HOME", "PWD", "HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM"),
+        *("OMP_NUM_THREADS", "TORCHINDUCTOR_CACHE_DIR"),
+    }
+)
+"""All the environment a worker has; bubblewrap itself adds PWD."""
 _SYSTEM_LIBRARIES = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib")
 _LINKER_CACHE = "/etc/ld.so.cache"
 _SYSTEM_PREFIXES = frozenset({"/", "/usr", "/usr/local"})
