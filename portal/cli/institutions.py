@@ -1,0 +1,110 @@
+"""``concordat institution``: partner organisations and their keys."""
+
+from typing import Annotated, Any
+
+import typer
+
+from portal.cli import signing
+from portal.cli.connection import connected
+from portal.cli.options import DATA, AsJson, DataDir, Reason
+from portal.cli.output import Output
+
+app = typer.Typer(help="Partner institutions and the keys they sign with.", no_args_is_help=True)
+keys = typer.Typer(help="Signing keys of institutions.", no_args_is_help=True)
+app.add_typer(keys, name="key")
+
+InstitutionId = Annotated[str, typer.Argument(help="The institution's id.")]
+_COLUMNS = (
+    ("id", "id"),
+    ("name", "name"),
+    ("constituency", "constituency"),
+    ("country", "country"),
+    ("contact", "contact_email"),
+    ("active key", "active_key"),
+)
+
+
+def _with_key(institution: dict[str, Any]) -> dict[str, Any]:
+    active = [key["public_key"] for key in institution["keys"] if key["revoked_at"] is None]
+    return {**institution, "active_key": active}
+
+
+@app.command("list")
+def list_institutions(data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """List everyone who takes part, the lab first."""
+    with connected(data) as portal:
+        answer = portal.get("institutions")
+    Output(as_json=as_json).table(answer, map(_with_key, answer["items"]), _COLUMNS)
+
+
+@app.command("add")
+def add(
+    institution_id: InstitutionId,
+    name: Annotated[str, typer.Option("--name", help="Its name in agreements.")],
+    constituency: Annotated[
+        str, typer.Option("--constituency", help="academia, civil_society, developer or government.")
+    ],
+    email: Annotated[str, typer.Option("--email", help="Whom to write to.")],
+    country: Annotated[str, typer.Option("--country")] = "",
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Register an institution."""
+    with connected(data) as portal:
+        body = {
+            "institution_id": institution_id,
+            "name": name,
+            "constituency": constituency,
+            "contact_email": email,
+            "country": country,
+        }
+        answer = portal.post("institutions", body=body)
+    Output(as_json=as_json).done(answer, f"{answer['name']} is registered as {answer['id']}.")
+
+
+@app.command("show")
+def show(institution_id: InstitutionId, data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """Show one institution."""
+    with connected(data) as portal:
+        answer = portal.get("institutions", institution_id)
+    output = Output(as_json=as_json)
+    output.fields(answer if as_json else _with_key(answer), _COLUMNS)
+
+
+@keys.command("register")
+def register_key(
+    institution_id: InstitutionId,
+    public_key: Annotated[str, typer.Option("--public-key", help="64 hex digits.")],
+    proof: Annotated[str, typer.Option("--proof", help="From: concordat institution key proof.")],
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Register a key that the institution keeps itself."""
+    with connected(data) as portal:
+        answer = portal.post("institutions", institution_id, "keys", body={"public_key": public_key, "proof": proof})
+    Output(as_json=as_json).done(answer, f"{answer['name']} may sign with {public_key}.")
+
+
+@keys.command("create")
+def create_key(institution_id: InstitutionId, data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """Let the portal make and keep a key for the institution; it signs only at the partner lead's word."""
+    with connected(data) as portal:
+        answer = portal.post("institutions", institution_id, "keys", "custody")
+    Output(as_json=as_json).done(answer, f"The portal keeps a key for {answer['name']}.")
+
+
+@keys.command("revoke")
+def revoke_key(
+    institution_id: InstitutionId,
+    public_key: Annotated[str, typer.Argument(help="64 hex digits.")],
+    reason: Reason,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a key from signing; what it signed stays valid."""
+    with connected(data) as portal:
+        answer = portal.post("institutions", institution_id, "keys", public_key, "revoke", body={"reason": reason})
+    Output(as_json=as_json).done(answer, f"{public_key} signs no more for {answer['name']}.")
+
+
+keys.command("proof")(signing.key_proof)

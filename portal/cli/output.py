@@ -1,0 +1,143 @@
+"""What commands print: tables and fields for people, the API's own JSON for scripts, refusals for both.
+
+Names, titles and model output are written by others. Everything shown to a terminal passes ``plain``, which leaves no
+escape sequence, control character or reordering mark in it.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agreements.errors import ConcordatError
+
+_JSON_WANTED = "concordat.json"
+_REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+Columns = Sequence[tuple[str, str]]
+"""Heading and where the value is: a member's name, or several joined by dots."""
+
+
+def remember_json(context: typer.Context, wanted: bool) -> bool:
+    """Keep for the whole call whether the answer is to be JSON, so that a refusal can be JSON too."""
+    context.meta[_JSON_WANTED] = wanted
+    return wanted
+
+
+def wants_json(context: typer.Context) -> bool:
+    """Whether ``--json`` was given."""
+    return bool(context.meta.get(_JSON_WANTED))
+
+
+def plain(value: object) -> str:
+    """A value as text that cannot move the cursor, change colours or reorder what is read."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in ("Cc", "Cs") or char in _REORDERING else char
+        for char in _words(value)
+        if char != "\r"
+    )
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_words(one) for one in value)
+    return str(value).replace("\n", " ")
+
+
+def pick(row: Mapping[str, Any], path: str) -> object:
+    """The member at a dotted path; None where any part of it is missing."""
+    found: object = row
+    for name in path.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(name)
+    return found
+
+
+class Output:
+    """Where one command's answer goes. People read stdout; progress and notes go to stderr."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._out = Console(highlight=False, soft_wrap=False)
+        self.notes = Console(stderr=True, highlight=False)
+
+    def table(self, answer: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], columns: Columns) -> None:
+        """A list: the answer itself as JSON, or its rows as a table."""
+        if self.as_json:
+            self._json(answer)
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading, _path in columns:
+            table.add_column(heading, overflow="fold")
+        count = 0
+        for row in rows:
+            table.add_row(*(Text(plain(pick(row, path))) for _heading, path in columns))
+            count += 1
+        self._out.print(table if count else Text("Nothing yet.", style="dim"))
+
+    def fields(self, answer: Mapping[str, Any], columns: Columns, *, title: str = "") -> None:
+        """One object: the answer itself as JSON, or its named members below each other; empty ones are left out."""
+        if self.as_json:
+            self._json(answer)
+            return
+        if title:
+            self._out.print(Text(plain(title), style="bold"))
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for heading, path in columns:
+            words = plain(pick(answer, path))
+            if words:
+                table.add_row(heading, Text(words))
+        self._out.print(table)
+
+    def done(self, answer: Mapping[str, Any], message: str) -> None:
+        """Something was carried out."""
+        if self.as_json:
+            self._json(answer)
+        else:
+            self._out.print(Text(plain(message)))
+
+    def secret(self, answer: Mapping[str, Any], secret: str, note: str) -> None:
+        """Something shown this once, alone on stdout so that it can be piped."""
+        if self.as_json:
+            self._json(answer)
+            return
+        self.notes.print(Text(plain(note), style="dim"))
+        self._out.print(Text(secret), soft_wrap=True)
+
+    def _json(self, answer: Mapping[str, Any]) -> None:
+        self._out.print(Text(json.dumps(answer, indent=2, ensure_ascii=False)), soft_wrap=True)
+
+
+def show_refusal(error: ConcordatError, *, as_json: bool) -> None:
+    """A refusal as message, hint and code, on stderr; with ``--json`` as an object on stdout."""
+    if as_json:
+        refusal = {
+            "error": {
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                "fixer": error.fixer.value,
+                "param": error.param,
+            }
+        }
+        Console(highlight=False).print(Text(json.dumps(refusal, indent=2, ensure_ascii=False)), soft_wrap=True)
+        return
+    console = Console(stderr=True, highlight=False)
+    console.print(Text.assemble(("Refused: ", "bold red"), plain(error.message)))
+    if error.hint:
+        console.print(Text(plain(error.hint)))
+    console.print(Text(f"({error.code})", style="dim"))
