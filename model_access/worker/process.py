@@ -206,6 +206,8 @@ class WorkerProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            if self._process.stdout is not None:
+                _close(self._process.stdout)
         if not was_ready and self.end_code not in ("stopped", "evicted"):
             # Before it is ready a worker has seen no prompt, so what it said can be logged.
             said = b"".join(self._complaints).decode(errors="replace").strip()
