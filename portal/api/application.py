@@ -59,6 +59,7 @@ def new_pages(routes: Sequence[BaseRoute], portal: Portal, *, render: Renderer) 
         exception_handlers=exception_handlers(render),
         middleware=[
             Middleware(LastResort, render=render),
+            Middleware(NoStore),
             Middleware(BodyGuard, max_bytes=portal.settings.max_body_bytes, render=render, takes_forms=True),
         ],
     )

@@ -67,7 +67,7 @@ def sign_out_page(lab_name: str) -> Response:
     body = (
         "<p>Your session ends here and now. Access tokens you issued go on working; revoke them on the Tokens page.</p>"
         '<form method="post" action="/session/signout"><button class="primary">Sign out</button></form>'
-        '<p></p><p><a href="/">Stay signed in</a></p>'
+        '<p class="after"><a href="/">Stay signed in</a></p>'
     )
     return HTMLResponse(_document("Sign out?", body, lab_name))
 

@@ -139,7 +139,7 @@ class LastResort:
 
 
 class NoStore:
-    """Marks every answer as nobody's to keep: what is confidential must not linger in caches."""
+    """Marks an answer as nobody's to keep unless it says otherwise: what is confidential must not linger in caches."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -149,8 +149,7 @@ class NoStore:
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [pair for pair in message.get("headers", ()) if pair[0] != b"cache-control"]
-                message["headers"] = [*headers, (b"cache-control", b"no-store")]
+                MutableHeaders(scope=message).setdefault("cache-control", "no-store")
             await send(message)
 
         await self._app(scope, receive, marked)

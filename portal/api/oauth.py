@@ -17,8 +17,6 @@ from portal.api.forms import read_form
 from portal.composition import Portal
 from portal.services.tokens import Authenticated
 
-_NO_STORE = {"cache-control": "no-store"}
-
 
 def create_well_known(portal: Portal) -> Starlette:
     """The application, to be mounted at ``/.well-known``."""
@@ -55,7 +53,7 @@ def create_oauth(portal: Portal) -> Starlette:
         """RFC 7009. Whoever holds a token may end it; for one that is not good there is nothing left to end."""
         token = await _token(request)
         await run_in_threadpool(_revoke, portal, token)
-        return Response(headers=_NO_STORE)
+        return Response()
 
     async def introspect(request: Request) -> Response:
         """RFC 7662, for one's own tokens and for coordinators; anyone else learns that it is not active."""
@@ -64,7 +62,7 @@ def create_oauth(portal: Portal) -> Starlette:
         if presented is None:
             raise no_credential()
         answer = await run_in_threadpool(_introspect, portal, presented, token)
-        return JSONResponse(answer, headers=_NO_STORE)
+        return JSONResponse(answer)
 
     return new_pages(
         [Route("/revoke", revoke, methods=["POST"]), Route("/introspect", introspect, methods=["POST"])],

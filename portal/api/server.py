@@ -3,7 +3,9 @@
 import errno
 import json
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +66,7 @@ def serve(portal: Portal, *, on_ready: Callable[[], None] = lambda: None, with_s
             application,
             access_log=False,
             log_config=None,
+            log_level="warning",
             lifespan="on",
             server_header=False,
             proxy_headers=False,
@@ -88,6 +91,19 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A signal ends the server and nothing more; raised again, as uvicorn does, it would cut the closing short."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextmanager
