@@ -59,12 +59,11 @@ def build(target: Path, recipe: Recipe, report: Progress) -> Ladder:
     target.mkdir(parents=True, exist_ok=True)
     meter = _Meter(recipe, report)
     meter.preparing("reading the standard library's text", 0.0)
-    corpus = standard_library_corpus()
-    training, held_out = _cut(corpus.training, recipe), _cut(corpus.held_out, recipe)
+    corpus = standard_library_corpus(limit_characters=recipe.corpus_characters)
     meter.preparing("training the tokenizer", 0.6)
-    tokenizer = train_tokenizer(training, recipe.vocabulary)
-    tokens, held_out_tokens = encode(tokenizer, training), encode(tokenizer, held_out)
-    bytes_per_token = sum(len(text.encode()) for text in held_out) / len(held_out_tokens)
+    tokenizer = train_tokenizer(corpus.training, recipe.vocabulary)
+    tokens, held_out_tokens = encode(tokenizer, corpus.training), encode(tokenizer, corpus.held_out)
+    bytes_per_token = sum(len(text.encode()) for text in corpus.held_out) / len(held_out_tokens)
     meter.preparing("starting to train", 1.0)
     rungs: list[Rung] = []
     for rung in recipe.rungs:
@@ -118,15 +117,3 @@ def _save_tokenizer(tokenizer: Tokenizer, folder: Path, context_length: int) -> 
         "clean_up_tokenization_spaces": False,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-
-def _cut(texts: tuple[str, ...], recipe: Recipe) -> tuple[str, ...]:
-    """As many whole texts as the recipe's limit allows, at least one."""
-    if recipe.corpus_characters is None:
-        return texts
-    kept: list[str] = []
-    for text in texts:
-        kept.append(text)
-        if sum(map(len, kept)) >= recipe.corpus_characters:
-            break
-    return tuple(kept)

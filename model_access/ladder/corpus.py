@@ -6,11 +6,9 @@ The order is fixed; which documents are held out is decided by their place in it
 """
 
 import ast
-import io
 import re
 import sysconfig
 import textwrap
-import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,21 +33,30 @@ class Corpus:
     held_out: tuple[str, ...]
 
 
-def standard_library_corpus(root: Path | None = None) -> Corpus:
+def standard_library_corpus(root: Path | None = None, limit_characters: int | None = None) -> Corpus:
     """The text under ``root``, by default the running interpreter's standard library.
 
-    Raises Unavailable ``no_training_text`` where the sources were stripped from the installation.
+    Reading stops once there are ``limit_characters`` to train on. Raises Unavailable ``no_training_text`` where the
+    sources were stripped from the installation.
     """
-    documents = list(_documents(root or Path(sysconfig.get_path("stdlib"))))
-    training = tuple(text for place, text in enumerate(documents) if place % _HELD_OUT_EVERY)
-    held_out = tuple(text for place, text in enumerate(documents) if not place % _HELD_OUT_EVERY)
+    training: list[str] = []
+    held_out: list[str] = []
+    characters = 0
+    for place, text in enumerate(_documents(root or Path(sysconfig.get_path("stdlib")))):
+        if limit_characters is not None and characters >= limit_characters:
+            break
+        if place % _HELD_OUT_EVERY == 0:
+            held_out.append(text)
+        else:
+            training.append(text)
+            characters += len(text)
     if len(training) < 2:
         raise Unavailable(
             "no_training_text",
             "This Python has no standard library sources to train the demo ladder on.",
             hint="Run the demo with a complete CPython installation.",
         )
-    return Corpus(training=training, held_out=held_out)
+    return Corpus(training=tuple(training), held_out=tuple(held_out))
 
 
 def _documents(root: Path) -> Iterator[str]:
@@ -93,15 +100,12 @@ def _unwrapped(text: str) -> str:
 def _comments(source: str) -> Iterator[str]:
     """Runs of whole-line comments, joined to paragraphs."""
     run: list[str] = []
-    last_line = -2
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type != tokenize.COMMENT or token.line.strip() != token.string:
-            continue
-        if token.start[0] != last_line + 1:
+    for line in source.splitlines():
+        if line.lstrip().startswith("#"):
+            run.append(line.lstrip().lstrip("#"))
+        elif run:
             yield from _paragraph(run)
             run = []
-        run.append(token.string.lstrip("#"))
-        last_line = token.start[0]
     yield from _paragraph(run)
 
 

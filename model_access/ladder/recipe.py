@@ -41,7 +41,7 @@ class Recipe(Value):
     @property
     def digest(self) -> str:
         """Names this recipe; a ladder built by another one is not reused."""
-        return digest_of({"recipe": 1, **self.model_dump(mode="json")})
+        return digest_of({"recipe": 2, **self.model_dump(mode="json")})
 
     def cost(self, rung: RungRecipe) -> float:
         """Expected work of one rung, in arbitrary units, for an even progress bar."""
