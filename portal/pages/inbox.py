@@ -8,6 +8,7 @@ from agreements.agreement import AgreementStatus
 from portal.composition import Portal
 from portal.findings.model import Status
 from portal.findings.reads import Filters
+from portal.pages.frame import institution_name
 from portal.pages.words import count, literal, relative
 
 EXPIRES_SOON = timedelta(days=14)
@@ -74,7 +75,7 @@ def _norms(portal: Portal, actor: Actor) -> list[Task]:
     for norm in portal.norms.list(actor, open_only=True):
         query, title = {"norm": norm.norm_id}, literal(norm.title)
         for institution_id in norm.awaiting:
-            whose = "the lab" if institution_id == LAB else f"**{literal(institution_id)}**"
+            whose = "the lab" if institution_id == LAB else f"**{literal(institution_name(institution_id))}**"
             text = f"**{norm.norm_id}**, *{title}*, awaits the position of {whose}."
             tasks.append(Task("how_to_vote", text, "Take a position", "norms", query))
         if actor.is_coordinator and norm.counted >= norm.quorum:

@@ -82,10 +82,11 @@ def listing() -> None:
         empty("The lab has not offered your institution an agreement yet. Ask a coordinator for one.", icon="contract")
     for entry in agreements:
         with st.container(border=True, key=f"agreement_{entry.id}"):
+            st.markdown(f"**{literal(entry.institution_name)}**: {literal(entry.title)}")
             with row():
-                go(literal(entry.title), "agreements", agreement=entry.id, icon="contract")
+                go(entry.id, "agreements", agreement=entry.id, icon="contract")
                 status(entry.status)
-            st.caption(f"{literal(entry.institution_name)} · drafted {when(entry.drafted_at, at)} · `{entry.id}`")
+            st.caption(f"Drafted {when(entry.drafted_at, at)}")
 
 
 agreements = here.agreements.list(actor)

@@ -10,6 +10,7 @@ from portal.findings.model import Kind, Status
 from portal.findings.reads import Filters, FindingRow
 from portal.pages.context import current_actor, now, portal
 from portal.pages.finding_view import finding_page
+from portal.pages.frame import institution_name
 from portal.pages.parts import empty, go, heading, marking, row, status
 from portal.pages.words import count, literal, sentence
 from portal.pages.writing import refused
@@ -82,15 +83,16 @@ def chart() -> None:
 def line(finding: FindingRow) -> None:
     """One finding in the list."""
     with st.container(border=True, key=f"finding_{finding.finding_id}"):
-        go(literal(finding.title) or "Withdrawn", "findings", icon="lab_profile", finding=finding.finding_id)
+        st.markdown(f"**{literal(finding.title) or 'Withdrawn'}**")
         with row():
+            go(finding.finding_id, "findings", icon="lab_profile", finding=finding.finding_id)
             marking(finding.marking)
             status(finding.status)
             st.badge(finding.kind.label, icon=":material/label:", color="gray")
             if finding.severity:
                 status(finding.severity)
         about = f" · {literal(', '.join(finding.checkpoint_ids))}" if finding.checkpoint_ids else ""
-        st.caption(f"`{finding.finding_id}` · {literal(finding.institution_id)} · {finding.filed_at[:10]}{about}")
+        st.caption(f"{literal(institution_name(finding.institution_id))} · {finding.filed_at[:10]}{about}")
 
 
 def listing() -> None:

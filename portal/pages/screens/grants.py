@@ -108,11 +108,12 @@ def card(view: GrantView, *, whole: bool = False) -> None:
     if scope is None:
         return
     with st.container(border=True, key=f"grant_{grant.id}"):
+        st.markdown(f"**{literal(grant.label)}**")
         with row():
-            go(literal(grant.label), "grants", grant=grant.id, icon="key")
+            go(grant.id, "grants", grant=grant.id, icon="key")
             badge(view)
             st.badge(grant.access_level.value, icon=":material/layers:", color="gray")
-        st.caption(f"{literal(view.institution_name)} · ends {when(scope.expires_at, at)} · `{grant.id}`")
+        st.caption(f"{literal(view.institution_name)} · ends {when(scope.expires_at, at)}")
         budget(view.used_tokens, view.held_tokens, scope.token_budget)
         if not whole:
             return

@@ -14,24 +14,23 @@ actor, here, at = current_actor(), portal(), now()
 
 heading(f"Welcome, {literal(actor.name.split()[0])}")
 
+if actor.is_coordinator:
+    counts = here.findings.counts(actor)
+    columns = st.columns(4)
+    columns[0].metric("Partner institutions", len(here.institutions.list(actor)) - 1, border=True)
+    columns[1].metric("Active grants", sum(view.active for view in here.grants.list(actor)), border=True)
+    columns[2].metric("Findings you may read", counts.total, border=True)
+    columns[3].metric("Log entries", f"{here.log.size_and_root().size:,}", border=True)
+
 tasks = tasks_for(here, actor, at)
-if actor.is_coordinator or holds(actor, (Role.PARTNER_LEAD,)):
+if tasks or holds(actor, (Role.COORDINATOR, Role.PARTNER_LEAD)):
     st.subheader(f"Waiting for you: {len(tasks)}" if tasks else "Waiting for you", anchor=False)
     if not tasks:
         st.markdown(":material/task_alt: Nothing waits for you.")
     for number, task in enumerate(tasks):
-        with st.container(border=True, key=f"task_{number}"):
-            st.markdown(f":material/{task.icon}: {task.text}")
+        with st.container(border=True, key=f"task_{number}"), row():
+            st.markdown(f":material/{task.icon}: {task.text}", width="stretch")
             go(task.action, task.screen, **task.query)
-
-if actor.is_coordinator:
-    grants = here.grants.list(actor)
-    counts = here.findings.counts(actor)
-    columns = st.columns(4)
-    columns[0].metric("Institutions", len(here.institutions.list(actor)) - 1, border=True)
-    columns[1].metric("Active grants", sum(view.active for view in grants), border=True)
-    columns[2].metric("Findings you may read", counts.total, border=True)
-    columns[3].metric("Log entries", f"{here.log.size_and_root().size:,}", border=True)
 
 mine = [view for view in here.grants.list(actor) if actor.belongs_to(view.grant.institution_id)]
 if mine or holds(actor, (Role.PARTNER_LEAD, Role.PARTNER_MEMBER)):

@@ -64,8 +64,9 @@ def proposing() -> None:
 def line(norm: NormRow) -> None:
     """One norm in the list."""
     with st.container(border=True, key=f"norm_{norm.norm_id}"):
-        go(literal(norm.title), "norms", icon="balance", norm=norm.norm_id)
+        st.markdown(f"**{literal(norm.title)}**")
         with row():
+            go(norm.norm_id, "norms", icon="balance", norm=norm.norm_id)
             if norm.decision:
                 status(norm.decision)
             else:
@@ -75,7 +76,7 @@ def line(norm: NormRow) -> None:
             if norm.objections:
                 st.badge(f"{norm.objections} objecting", icon=":material/gavel:", color="red")
         st.caption(
-            f"`{norm.norm_id}` · revision {norm.revision} · {literal(institution_name(norm.institution_id))} · "
+            f"Revision {norm.revision} · {literal(institution_name(norm.institution_id))} · "
             f"positions of {norm.counted} institutions, {norm.quorum} needed · proposed {norm.proposed_at[:10]}"
         )
 
