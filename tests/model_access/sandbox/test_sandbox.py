@@ -19,7 +19,6 @@ from model_access.sandbox import (
     launch,
     self_test,
 )
-from model_access.sandbox import capabilities as capabilities_module
 
 ATTEMPTS = {
     "internet socket",
@@ -109,8 +108,8 @@ def test_no_isolation_is_refused_unless_waived() -> None:
 
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capabilities_module.shutil, "which", lambda _: None)
-    monkeypatch.setattr(capabilities_module.landlock, "abi_version", lambda: 0)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("model_access.sandbox.landlock.abi_version", lambda: 0)
     found = detect.__wrapped__()
     assert found.profiles == ()
     assert any("bubblewrap" in reason for reason in found.reasons)
@@ -122,7 +121,7 @@ def test_a_bubblewrap_that_fails_is_not_offered(monkeypatch: pytest.MonkeyPatch,
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'no user namespaces' >&2\nexit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(capabilities_module.shutil, "which", lambda _: str(broken))
+    monkeypatch.setattr("shutil.which", lambda _: str(broken))
     found = detect.__wrapped__()
     assert all(profile.kind != "bubblewrap" for profile in found.profiles)
     assert any("no user namespaces" in reason for reason in found.reasons)
