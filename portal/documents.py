@@ -88,8 +88,10 @@ def _receipt(data: bytes, vkey: str | None) -> Proof:
             sandbox=run.sandbox,
             ran=f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC",
             log_size=verified.head.size,
+            lab_key=lab_key,
         ),
-        on_its_word=_facts(lab_key=lab_key, **({} if vkey else {"log_key": verified.vkey})),
+        # Under a pinned log key nothing else has to be believed: the log names the lab's key.
+        on_its_word=() if vkey else _facts(log_key=verified.vkey),
     )
 
 

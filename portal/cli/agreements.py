@@ -33,8 +33,7 @@ _COLUMNS = (
 
 def _flat(agreement: dict[str, Any]) -> dict[str, Any]:
     signers = [f"{one['signer_name']} ({one['party']})" for one in agreement["signatures"]]
-    dates = {name: (agreement[name] or "")[:10] for name in ("offered_at", "in_force_at")}
-    return {**agreement, **dates, "state": agreement["status"].replace("_", " "), "signers": signers}
+    return {**agreement, "state": agreement["status"].replace("_", " "), "signers": signers}
 
 
 @app.command("list")

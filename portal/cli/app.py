@@ -68,4 +68,3 @@ for name, commands in (
     ("log", log.app),
 ):
     app.add_typer(commands, name=name)
-

@@ -1,6 +1,6 @@
 """``concordat grant``: access opened under an agreement."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,13 +18,9 @@ _COLUMNS = (
     ("checkpoints", "grant.scope.checkpoints"),
     ("tokens used", "used_tokens"),
     ("of", "grant.scope.token_budget"),
-    ("until", "until"),
+    ("until", "grant.scope.expires_at"),
     ("opens", "active"),
 )
-
-
-def _flat(view: dict[str, Any]) -> dict[str, Any]:
-    return {**view, "until": ((view["grant"]["scope"] or {}).get("expires_at") or "")[:10]}
 
 
 @app.command("list")
@@ -32,7 +28,7 @@ def list_grants(data: DataDir = DATA, as_json: AsJson = False) -> None:
     """List grants with what each has used, newest first."""
     with connected(data) as portal:
         answer = portal.get("grants")
-    Output(as_json=as_json).table(answer, map(_flat, answer["items"]), _COLUMNS)
+    Output(as_json=as_json).table(answer, answer["items"], _COLUMNS)
 
 
 @app.command("show")
@@ -47,7 +43,7 @@ def show(grant_id: GrantId, data: DataDir = DATA, as_json: AsJson = False) -> No
         ("agreement", "grant.agreement_id"),
         ("revoked because", "grant.revoked_reason"),
     )
-    Output(as_json=as_json).fields(answer if as_json else _flat(answer), (*_COLUMNS, *more))
+    Output(as_json=as_json).fields(answer, (*_COLUMNS, *more))
 
 
 @app.command("issue")

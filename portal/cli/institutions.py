@@ -20,13 +20,13 @@ _COLUMNS = (
     ("constituency", "constituency"),
     ("country", "country"),
     ("contact", "contact_email"),
-    ("active key", "active_key"),
+    ("active keys", "active_keys"),
 )
 
 
-def _with_key(institution: dict[str, Any]) -> dict[str, Any]:
+def _with_keys(institution: dict[str, Any]) -> dict[str, Any]:
     active = [key["public_key"] for key in institution["keys"] if key["revoked_at"] is None]
-    return {**institution, "active_key": active}
+    return {**institution, "active_keys": active}
 
 
 @app.command("list")
@@ -34,7 +34,7 @@ def list_institutions(data: DataDir = DATA, as_json: AsJson = False) -> None:
     """List everyone who takes part, the lab first."""
     with connected(data) as portal:
         answer = portal.get("institutions")
-    Output(as_json=as_json).table(answer, map(_with_key, answer["items"]), _COLUMNS)
+    Output(as_json=as_json).table(answer, answer["items"], _COLUMNS[:5])
 
 
 @app.command("add")
@@ -68,7 +68,7 @@ def show(institution_id: InstitutionId, data: DataDir = DATA, as_json: AsJson = 
     with connected(data) as portal:
         answer = portal.get("institutions", institution_id)
     output = Output(as_json=as_json)
-    output.fields(answer if as_json else _with_key(answer), _COLUMNS)
+    output.fields(answer if as_json else _with_keys(answer), _COLUMNS)
 
 
 @keys.command("register")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from agreements.errors import Conflict
@@ -119,7 +119,7 @@ def demo(
             if as_json:
                 output.done(handout.model_dump(mode="json"), "")
             else:
-                output.notes.print(_welcome(handout, path))
+                _welcome(output, handout, path)
             if not no_browser and _has_display():
                 with suppress(webbrowser.Error):
                     webbrowser.open(handout.base_url)
@@ -152,15 +152,12 @@ def _has_display() -> bool:
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _welcome(handout: "Handout", path: Path) -> Panel:
-    links = Table.grid(padding=(0, 2))
-    links.add_column(style="bold", no_wrap=True)
-    links.add_column(overflow="fold")
+def _welcome(output: Output, handout: "Handout", path: Path) -> None:
+    """How to get in. Links stand outside the frame and unbroken, so that they can be clicked and copied."""
+    lead = Text.assemble("The portal answers at ", (handout.base_url, "bold"))
+    note = Text(f"Links, access tokens and the log's key are in {path}. Stop with Ctrl-C.", style="dim")
+    output.notes.print(Panel(Group(lead, note), title="Concordat demonstration", border_style="cyan", expand=False))
+    output.notes.print("Each link signs in once:", style="dim")
+    width = max(map(len, handout.sign_in))
     for role, url in handout.sign_in.items():
-        links.add_row(role, Text(url, style=f"link {url}"))
-    body = Table.grid()
-    body.add_row(Text.assemble("The portal answers at ", (handout.base_url, "bold"), "\n"))
-    body.add_row(Text("Each link signs in once:", style="dim"))
-    body.add_row(links)
-    body.add_row(Text(f"\nThese links, access tokens and the log's key are in {path}. Stop with Ctrl-C.", style="dim"))
-    return Panel(body, title="Concordat demonstration", border_style="cyan", expand=False)
+        output.notes.print(Text.assemble((f"  {role:<{width}}  ", "bold"), url), soft_wrap=True)

@@ -37,9 +37,8 @@ def list_entries(
     """List the latest entries, without their content."""
     with connected(data) as portal:
         answer = portal.get("log", "entries", limit=limit, stream=stream)
-    rows = [{**one, "at": one["at"][:19].replace("T", " ")} for one in answer["items"]]
     columns = (("position", "position"), ("at", "at"), ("what", "type"), ("of", "stream"), ("by", "actor_name"))
-    Output(as_json=as_json).table(answer, rows, columns)
+    Output(as_json=as_json).table(answer, answer["items"], columns)
 
 
 @app.command("evidence")

@@ -5,6 +5,7 @@ escape sequence, control character or reordering mark in it.
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,10 @@ from agreements.errors import ConcordatError
 
 _JSON_WANTED = "concordat.json"
 _REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(\.\d+)?(Z|\+00:00)")
+_UNBOUNDED = 200
+"""Width in columns where nobody looks at a terminal, so that scripts find one row on one line."""
 
 Columns = Sequence[tuple[str, str]]
 """Heading and where the value is: a member's name, or several joined by dots."""
@@ -52,7 +57,9 @@ def _words(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, (list, tuple)):
         return ", ".join(_words(one) for one in value)
-    return str(value).replace("\n", " ")
+    text = str(value)
+    when = _TIMESTAMP.fullmatch(text)
+    return f"{when[1]} {when[2]} UTC" if when else text.replace("\n", " ")
 
 
 def pick(row: Mapping[str, Any], path: str) -> object:
@@ -70,7 +77,9 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self._out = Console(highlight=False, soft_wrap=False)
+        self._out = Console(highlight=False)
+        if not self._out.is_terminal:
+            self._out.width = _UNBOUNDED
         self.notes = Console(stderr=True, highlight=False)
 
     def table(self, answer: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], columns: Columns) -> None:
@@ -79,8 +88,9 @@ class Output:
             self._json(answer)
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading, _path in columns:
-            table.add_column(heading, overflow="fold")
+        for number, (heading, _path) in enumerate(columns):
+            # Ids are copied: the first column is never broken.
+            table.add_column(heading, overflow="fold", no_wrap=number == 0)
         count = 0
         for row in rows:
             table.add_row(*(Text(plain(pick(row, path))) for _heading, path in columns))
@@ -108,7 +118,7 @@ class Output:
         if self.as_json:
             self._json(answer)
         else:
-            self._out.print(Text(plain(message)))
+            self._out.print(Text(plain(message)), soft_wrap=True)
 
     def secret(self, answer: Mapping[str, Any], secret: str, note: str) -> None:
         """Something shown this once, alone on stdout so that it can be piped."""
@@ -137,7 +147,7 @@ def show_refusal(error: ConcordatError, *, as_json: bool) -> None:
         Console(highlight=False).print(Text(json.dumps(refusal, indent=2, ensure_ascii=False)), soft_wrap=True)
         return
     console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("Refused: ", "bold red"), plain(error.message)))
+    console.print(Text.assemble(("Refused: ", "bold red"), plain(error.message)), soft_wrap=True)
     if error.hint:
-        console.print(Text(plain(error.hint)))
+        console.print(Text(plain(error.hint)), soft_wrap=True)
     console.print(Text(f"({error.code})", style="dim"))

@@ -1,7 +1,7 @@
 """``concordat run``: governed requests and their receipts."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ app = typer.Typer(help="Runs and their signed receipts.", no_args_is_help=True)
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
 _COLUMNS = (
     ("id", "terms.run_id"),
-    ("started", "started"),
+    ("started", "started_at"),
     ("checkpoint", "terms.checkpoint_id"),
     ("operation", "terms.operation"),
     ("institution", "terms.institution_id"),
@@ -23,10 +23,6 @@ _COLUMNS = (
     ("tokens", "charged_tokens"),
     ("status", "status"),
 )
-
-
-def _flat(run: dict[str, Any]) -> dict[str, Any]:
-    return {**run, "started": (run["started_at"] or "")[:16].replace("T", " ")}
 
 
 @app.command("list")
@@ -39,7 +35,7 @@ def list_runs(
     """List the latest runs."""
     with connected(data) as portal:
         answer = portal.get("runs", limit=limit, checkpoint=checkpoint)
-    Output(as_json=as_json).table(answer, map(_flat, answer["items"]), _COLUMNS)
+    Output(as_json=as_json).table(answer, answer["items"], _COLUMNS)
 
 
 @app.command("show")
@@ -55,7 +51,7 @@ def show(run_id: RunId, data: DataDir = DATA, as_json: AsJson = False) -> None:
         ("receipt digest", "receipt_digest"),
         ("why it failed", "failure_message"),
     )
-    Output(as_json=as_json).fields(answer if as_json else _flat(answer), (*_COLUMNS, *more))
+    Output(as_json=as_json).fields(answer, (*_COLUMNS, *more))
 
 
 @app.command("receipt")
