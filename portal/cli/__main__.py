@@ -1,0 +1,5 @@
+"""``python -m portal.cli`` is ``concordat``."""
+
+from portal.cli import main
+
+main()
