@@ -1,4 +1,4 @@
-"""``python -m portal.cli`` is ``concordat``."""
+"""``python -m portal.cli``: the program where no console script was installed."""
 
 from portal.cli import main
 
