@@ -135,14 +135,27 @@ class Store:
         types: Collection[str] | None = None,
     ) -> list[RecordedEvent]:
         """Events in log order, from the first position behind ``after``; of one stream or types, or of all."""
+        conditions: list[str] = ["e.position > ?"]
+        after = max(after, -1)
+        params: list[object] = [after]
+        if stream is not None:
+            conditions.append("e.stream = ?")
+            params.append(stream)
+        if types is not None:
+            conditions.append("list_contains(?::VARCHAR[], e.type)")
+            params.append(sorted(types))
+        if stream is None and types is None:
+            # Positions have no gaps: the bound spares sorting all that follows.
+            conditions.append("e.position <= ?")
+            params.append(after + limit)
         rows = self.query(
-            """
+            f"""
             SELECT e.position, e.stream, e.version, e.type, e.body, e.actor_id, a.name, e.channel, e.recorded_at
             FROM event e LEFT JOIN actor a USING (actor_id)
-            WHERE e.position > ? AND (? IS NULL OR e.stream = ?) AND (? OR list_contains(?::VARCHAR[], e.type))
+            WHERE {" AND ".join(conditions)}
             ORDER BY e.position LIMIT ?
-            """,
-            [after, stream, stream, types is None, sorted(types or ()), limit],
+            """,  # noqa: S608 - only the conditions above are spliced in
+            [*params, limit],
         )
         return [_recorded(row) for row in rows]
 
