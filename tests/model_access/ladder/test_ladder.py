@@ -127,7 +127,7 @@ def test_a_ladder_may_be_moved(built: tuple[Path, Ladder, list[LadderProgress]],
     assert all(rung.folder.is_relative_to(tmp_path) for rung in moved.rungs)
 
 
-def test_an_interrupted_build_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_build_leaves_only_whole_rungs(tmp_path: Path) -> None:
     endless = TINY.model_copy(
         update={"rungs": (TINY.rungs[0], RungRecipe(id="endless", layers=1, width=16, heads=2, steps=5000))}
     )
@@ -145,7 +145,6 @@ def test_an_interrupted_build_goes_on_where_it_was(tmp_path: Path) -> None:
     process.stdout.close()
     assert not (tmp_path / "ladder.json").exists()
     finished = json.loads((tmp_path / "tiny-a.json").read_text())
-    # Finish it with the same first rung and a second one that ends.
     assert finished["recipe_digest"] == endless.digest
     assert load_ladder(tmp_path, endless) is None
     assert build_manifest(tmp_path / "tiny-a").digest == finished["rung"]["manifest_digest"]
