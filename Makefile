@@ -4,6 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+export CHROMIUM ?=
 
 VENV := .venv
 STAMPS := .make
@@ -53,7 +54,7 @@ bench: $(STAMPS)/test $(STAMPS)/sandbox ## Only the benchmarks
 
 screenshots: $(STAMPS)/test $(STAMPS)/sandbox $(STAMPS)/chromium ## Take the pictures in docs/screens from a running demo
 	$(say) 'Taking pictures of every screen.'
-	@$(PY) -m tests.browser.screenshots docs/screens
+	@$(PY) -m tests.journeys.screenshots docs/screens
 
 constraints: $(STAMPS)/lint ## Write constraints.txt from what is installed now
 	@{ head -2 constraints.txt; \
@@ -110,12 +111,11 @@ $(STAMPS)/sandbox:
 	fi
 
 $(STAMPS)/chromium: | $(STAMPS)/test
-	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then touch $@; \
+	@if [ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then touch $@; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  printf '\033[1;36m==>\033[0m %s\n' 'Installing Chromium for the browser tests.'; \
 	  apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null && touch $@; \
 	else \
-	  printf '\033[1;36m==>\033[0m %s\n' 'Fetching a Chromium for the browser tests.'; \
-	  $(PY) -m playwright install chromium && touch $@ \
-	    || { echo 'No Chromium: install it (Debian: sudo apt-get install chromium) and run make test again.' >&2; exit 1; }; \
+	  echo 'The browser tests need Chromium: install it (Debian, Ubuntu: sudo apt-get install chromium),' >&2; \
+	  echo 'or name one: make test CHROMIUM=/path/to/chromium' >&2; exit 1; \
 	fi

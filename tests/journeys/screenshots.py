@@ -1,0 +1,98 @@
+"""``python -m tests.journeys.screenshots FOLDER``: a picture of each screen, taken from a running demonstration.
+
+Each screen is taken by the role that works on it, light and dark at 1280 pixels, and at 420 as on a telephone.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import Browser
+
+from tests.journeys.browsing import HEIGHT, NARROW, WIDE, Visitor, launched
+
+Scheme = Literal["light", "dark"]
+
+SCREENS: dict[str, tuple[str, ...]] = {
+    "coordinator": (
+        "",
+        "agreements",
+        "grants",
+        "checkpoints",
+        "findings",
+        "norms",
+        "release",
+        "transparency",
+        "institutions",
+        "people",
+    ),
+    "partner": ("playground", "runs", "tokens", "file-finding"),
+}
+"""The addresses each role's pictures are taken at; the first is home."""
+
+LOOKS: tuple[tuple[str, Scheme, int], ...] = (
+    ("light", "light", WIDE),
+    ("dark", "dark", WIDE),
+    ("phone", "light", NARROW),
+)
+
+
+@contextmanager
+def demonstration() -> Iterator[dict[str, Any]]:
+    """A demonstration of its own on a free port: what its ``demo.json`` says."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        data = Path(folder) / "demo"
+        command = [sys.executable, "-m", "portal.cli", "demo", "--data", str(data), "--port", str(port)]
+        process = subprocess.Popen(
+            [*command, "--no-browser", "--json"], stdout=subprocess.PIPE, env={**os.environ, "NO_COLOR": "1"}
+        )
+        try:
+            # The first line of the answer comes once the portal is ready; until then reading waits.
+            if not (process.stdout and process.stdout.readline()):
+                raise SystemExit("The demonstration did not start.")
+            yield json.loads((data / "demo.json").read_text(encoding="utf-8"))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+
+
+def take(browser: Browser, handout: dict[str, Any], target: Path) -> None:
+    """All pictures of all roles."""
+    for role, addresses in SCREENS.items():
+        context = browser.new_context(viewport={"width": WIDE, "height": HEIGHT})
+        visitor = Visitor(context.new_page(), handout["base_url"])
+        visitor.open(handout["sign_in"][role])
+        for look, scheme, width in LOOKS:
+            visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            visitor.page.set_viewport_size({"width": width, "height": HEIGHT})
+            for address in addresses:
+                visitor.open(f"/{address}")
+                visitor.page.screenshot(path=target / f"{address or 'home'}-{look}.png")
+        context.close()
+    page = browser.new_page(viewport={"width": WIDE, "height": HEIGHT})
+    page.goto(f"{handout['base_url']}/session/login")
+    page.screenshot(path=target / "sign-in-light.png")
+
+
+def main(arguments: list[str]) -> int:
+    """Take the pictures; 0 when all are there."""
+    target = Path(arguments[0])
+    target.mkdir(parents=True, exist_ok=True)
+    with demonstration() as handout, launched() as browser:
+        take(browser, handout, target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
