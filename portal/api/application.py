@@ -54,7 +54,7 @@ def new_application(
 
 def new_pages(routes: Sequence[BaseRoute], portal: Portal, *, render: Renderer) -> Starlette:
     """A small application without a schema, behind the same guards; it takes forms."""
-    return Starlette(
+    app = Starlette(
         routes=routes,
         exception_handlers=exception_handlers(render),
         middleware=[
@@ -63,6 +63,8 @@ def new_pages(routes: Sequence[BaseRoute], portal: Portal, *, render: Renderer) 
             Middleware(BodyGuard, max_bytes=portal.settings.max_body_bytes, render=render, takes_forms=True),
         ],
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -46,7 +46,7 @@ def create_app(portal: Portal, *, with_screens: bool = True, operator: OperatorK
         screens, lifespan = _screens(portal)
         # Last: Streamlit answers every address that is left with its page.
         routes.append(Mount("/", ScreenGate(screens, portal)))
-    return Starlette(
+    app = Starlette(
         routes=routes,
         lifespan=lifespan,
         exception_handlers=exception_handlers(problem_response),
@@ -56,6 +56,8 @@ def create_app(portal: Portal, *, with_screens: bool = True, operator: OperatorK
             Middleware(HostCheck, served=_served(portal.settings)),
         ],
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _served(settings: Settings) -> frozenset[str]:
