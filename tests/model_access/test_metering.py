@@ -1,0 +1,122 @@
+"""Meters: what is settled and held together never passes the budget, whatever the order and however many at once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from agreements.errors import Limited
+from model_access.metering import RATE_WINDOW_S, Meter
+
+BUDGET = 100
+PER_MINUTE = 5
+
+
+class Metering(RuleBasedStateMachine):
+    """One account, held against a plain reckoning of what it should be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.meter = Meter({"a": 10}, lambda: self.now)
+        self.settled = 10
+        self.open: list[int] = []
+        self.starts: list[float] = []
+
+    @rule(tokens=st.integers(min_value=0, max_value=60))
+    def reserve(self, tokens: int) -> None:
+        recent = [start for start in self.starts if self.now - start < RATE_WINDOW_S]
+        fits = self.settled + sum(self.open) + tokens <= BUDGET
+        try:
+            self.meter.reserve("a", tokens, budget=BUDGET, per_minute=PER_MINUTE)
+        except Limited as refusal:
+            expected = "rate_limited" if len(recent) >= PER_MINUTE else "budget_exhausted"
+            assert refusal.code == expected
+            assert len(recent) >= PER_MINUTE or not fits
+        else:
+            assert fits
+            assert len(recent) < PER_MINUTE
+            self.open.append(tokens)
+            self.starts.append(self.now)
+
+    @precondition(lambda self: bool(self.open))
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        held = self.open.pop(data.draw(st.integers(min_value=0, max_value=len(self.open) - 1)))
+        used = data.draw(st.integers(min_value=0, max_value=held))
+        self.meter.settle("a", reserved=held, used=used)
+        self.settled += used
+
+    @rule(seconds=st.floats(min_value=0, max_value=90))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(tokens=st.integers(min_value=0, max_value=1000))
+    def another_account(self, tokens: int) -> None:
+        self.meter.reserve("b", tokens, budget=None, per_minute=None)
+        self.meter.settle("b", reserved=tokens, used=tokens)
+
+    @invariant()
+    def never_beyond(self) -> None:
+        usage = self.meter.usage("a")
+        assert (usage.settled, usage.reserved) == (self.settled, sum(self.open))
+        assert usage.settled + usage.reserved <= BUDGET
+
+
+TestMetering = Metering.TestCase
+
+
+def test_many_threads_together_stay_within_the_budget() -> None:
+    meter, start = Meter({}, lambda: 0.0), threading.Barrier(32)
+
+    def spend(_: int) -> int:
+        start.wait()
+        won = 0
+        for _ in range(50):
+            try:
+                meter.reserve("a", 7, budget=1000, per_minute=None)
+            except Limited:
+                continue
+            assert meter.usage("a").settled + meter.usage("a").reserved <= 1000
+            meter.settle("a", reserved=7, used=5)
+            won += 1
+        return won
+
+    with ThreadPoolExecutor(32) as crowd:
+        won = sum(crowd.map(spend, range(32)))
+    usage = meter.usage("a")
+    assert (usage.settled, usage.reserved) == (5 * won, 0)
+    assert 1000 - 7 < usage.settled <= 1000
+
+
+def test_the_window_of_a_rate_slides() -> None:
+    now = 0.0
+    meter = Meter({}, lambda: now)
+    for second in (0.0, 30.0):
+        now = second
+        meter.reserve("a", 1, budget=None, per_minute=2)
+    now = 45.0
+    with pytest.raises(Limited) as refusal:
+        meter.reserve("a", 1, budget=None, per_minute=2)
+    assert (refusal.value.code, refusal.value.retry_after_s) == ("rate_limited", 15.0)
+    now = 60.0
+    meter.reserve("a", 1, budget=None, per_minute=2)
+    with pytest.raises(Limited):
+        meter.reserve("a", 1, budget=None, per_minute=2)
+
+
+def test_what_is_refused_holds_nothing_and_counts_towards_no_rate() -> None:
+    meter = Meter({"a": 95}, lambda: 0.0)
+    for _ in range(10):
+        with pytest.raises(Limited) as refusal:
+            meter.reserve("a", 6, budget=100, per_minute=2)
+        assert refusal.value.code == "budget_exhausted"
+        assert refusal.value.hint
+    meter.reserve("a", 5, budget=100, per_minute=2)
+    assert meter.usage("a").reserved == 5
+
+
+def test_an_account_nobody_used_is_empty() -> None:
+    assert (Meter({}, lambda: 0.0).usage("new").settled, Meter({}, lambda: 0.0).usage("new").reserved) == (0, 0)
