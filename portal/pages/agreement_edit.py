@@ -7,7 +7,7 @@ import streamlit as st
 
 from agreements.actors import Actor
 from agreements.agreement import Agreement
-from agreements.clauses import Clause
+from agreements.clauses import Clause, EffectKind
 from agreements.scopes import Operation, family_selector
 from portal.pages.context import portal
 from portal.pages.parts import act, row, status, submit
@@ -23,7 +23,7 @@ def editor(actor: Actor, agreement: Agreement) -> None:
     with st.form(form):
         st.text_input("Title", value=agreement.title, key=f"{form}.title", max_chars=200)
         for clause in agreement.clauses:
-            with st.expander(f"{clause.title}", expanded=bool(data_of(clause))):
+            with st.expander(f"{clause.title}", expanded=any(e.kind is EffectKind.ENFORCED for e in clause.effects())):
                 _clause(actor, form, clause)
         submit(
             "Save the draft",
@@ -85,7 +85,10 @@ def _clause(actor: Actor, form: str, clause: Clause) -> None:
                 accept_new_options=name != "operations",
             )
     st.text_area(
-        "Words (a name in braces stands for the data above)", value=clause.text, key=_key(form, clause, "text")
+        "Words (a name in braces stands for the data above)",
+        value=clause.text,
+        key=_key(form, clause, "text"),
+        height=90,
     )
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from agreements.errors import Unauthenticated
 from portal.pages.context import current_actor
 from portal.pages.frame import footer, notices, sidebar, signed_out
-from portal.pages.menu import pages_for
+from portal.pages.menu import enter, pages_for
 from portal.pages.writing import flash
 
 _HERE = Path(__file__).parent
@@ -25,6 +25,7 @@ page = st.navigation(pages_for(actor), expanded=True)
 # After st.navigation, whose page icon would otherwise become a favicon fetched from another host.
 st.set_page_config(page_title=f"{page.title} · Concordat", page_icon=_HERE / "icon.svg", layout="wide")
 st.logo(str(_HERE / "wordmark.svg"), icon_image=str(_HERE / "icon.svg"), size="large")
+enter(page)
 sidebar(actor)
 notices()
 above = st.container()

@@ -101,7 +101,6 @@ def _institution(actor: Actor, form: str, before: FindingDraft | None) -> None:
         options,
         format_func=institution_name,
         key=f"{form}.institution_id",
-        disabled=len(options) < 2,
     )
 
 

@@ -14,7 +14,7 @@ from portal.pages.context import portal
 from portal.pages.finding_form import drafted, finding_form
 from portal.pages.frame import institution_name
 from portal.pages.parts import Consequence, act, confirmed, copyable, fields, go, heading, marking, row, status, submit
-from portal.pages.words import literal, prose, sentence, when
+from portal.pages.words import literal, prose, sentence, short, when
 
 
 def finding_page(actor: Actor, view: FindingView, now: datetime) -> None:
@@ -74,16 +74,16 @@ def receipt_facts(run: RunFacts, now: datetime) -> None:
             go(run.run_id, "runs", run=run.run_id, icon="receipt_long")
             st.badge("from its receipt", icon=":material/verified:", color="green")
         sampling = ", ".join(
-            f"{name} {value}" for name, value in sorted(run.sampling.items()) if value not in (None, [])
+            f"{name} {value}" for name, value in sorted(run.sampling.items()) if value not in (None, [], False)
         )
         fields(
             [
-                ("Checkpoint", f"{literal(run.checkpoint_id)}, `{run.manifest_digest}`"),
+                ("Checkpoint", f"{literal(run.checkpoint_id)}, `{short(run.manifest_digest)}`"),
                 ("When", when(run.ran_at, now)),
                 ("Operation", literal(run.operation)),
                 ("Sampling", literal(f"{sampling}, seed {run.seed}")),
                 ("Grant", f"`{run.grant_id}`" if run.grant_id else "none"),
-                ("Receipt", f"`{run.receipt_digest}`"),
+                ("Receipt", f"`{short(run.receipt_digest)}`"),
             ]
         )
 

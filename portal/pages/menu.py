@@ -14,6 +14,7 @@ from agreements.actors import Actor, Role
 from portal.standing import CONTRIBUTING
 
 _OPEN = "menu.open"
+_CURRENT = "menu.current"
 
 
 def _everyone(_actor: Actor) -> bool:
@@ -93,6 +94,17 @@ def pages_for(actor: Actor) -> dict[str, list[Any]]:
         )
         sections.setdefault(screen.section, []).append(page)
     return sections
+
+
+def enter(page: Any) -> None:
+    """Remember which screen this run draws."""
+    st.session_state[_CURRENT] = page.url_path
+
+
+def current() -> str:
+    """The name of the screen that this run draws."""
+    address = st.session_state.get(_CURRENT, "")
+    return next((screen.name for screen in SCREENS if address_of(screen.name) == address), HOME.name)
 
 
 def may_open(name: str) -> bool:

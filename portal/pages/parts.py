@@ -14,7 +14,7 @@ from model_access.stages import Stage
 from portal.findings.marking import Tlp
 from portal.findings.model import Severity, Status
 from portal.norms.model import Choice, Decision
-from portal.pages.menu import may_open, path_of
+from portal.pages.menu import current, may_open, path_of
 from portal.pages.words import literal, plain
 from portal.pages.writing import Call, forget, instance, outcome, perform, send
 from portal.release.model import Verdict
@@ -126,8 +126,23 @@ def empty(message: str, *, screen: str = "", label: str = "", icon: str = "inbox
 
 
 def go(label: str, screen: str, *, icon: str = "arrow_forward", **query: str) -> None:
-    """A link to another screen, drawn only where the signed-in person has that screen."""
-    if may_open(screen):
+    """A link to another screen, drawn only where the signed-in person has that screen. ``label`` is Markdown.
+
+    Within one screen it is a button: a page link to the page it stands on leaves the address as it was, and the next
+    click would lose the query.
+    """
+    if not may_open(screen):
+        return
+    if screen == current():
+        st.button(
+            label,
+            key=f"go:{label}:{'&'.join(f'{name}={value}' for name, value in query.items())}",
+            icon=f":material/{icon}:",
+            type="tertiary",
+            on_click=st.query_params.from_dict,
+            args=(query,),
+        )
+    else:
         st.page_link(path_of(screen), label=label, icon=f":material/{icon}:", query_params=query or None)
 
 
@@ -138,9 +153,13 @@ def copyable(label: str, value: str) -> None:
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> None:
-    """Names and values as a two-column table. Values are Markdown of the portal's own making."""
-    lines = ["| | |", "|---|---|", *(f"| **{name}** | {value.replace('|', chr(92) + '|')} |" for name, value in pairs)]
-    st.markdown("\n".join(lines))
+    """Names and values as a two-column table. Values are Markdown of the portal's own making, without long words."""
+    st.table(
+        [{"name": f"**{name}**", "value": value} for name, value in pairs],
+        border="horizontal",
+        hide_index=True,
+        hide_header=True,
+    )
 
 
 def untrusted(text: str, *, label: str = "") -> None:

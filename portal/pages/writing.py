@@ -23,6 +23,7 @@ Call = Callable[[Actor, str], T]
 
 _TOAST = "writing.toast"
 _FORM = "writing.form:"
+_ROUND = "writing.round:"
 _REFUSED = "writing.refused:"
 
 
@@ -30,6 +31,12 @@ def instance(form: str) -> str:
     """The idempotency key of the form as it stands on the screen; a fresh one after each success."""
     key: str = st.session_state.setdefault(_FORM + form, uuid4().hex)
     return key
+
+
+def field(form: str, name: str) -> str:
+    """The key of one of the form's widgets; another after each success, so that the next form begins empty."""
+    rounds: int = st.session_state.get(_ROUND + form, 0)
+    return f"{form}.{name}.{rounds}" if rounds else f"{form}.{name}"
 
 
 def perform(
@@ -51,6 +58,7 @@ def perform(
         st.session_state[_REFUSED + form] = refusal
         return False
     st.session_state.pop(_FORM + form, None)
+    st.session_state[_ROUND + form] = st.session_state.get(_ROUND + form, 0) + 1
     st.session_state[_TOAST] = done if isinstance(done, str) else done(result)
     if then is not None:
         then(result)

@@ -11,7 +11,7 @@ from portal.inputs import parse
 from portal.pages.context import current_actor, now, portal
 from portal.pages.parts import Consequence, budget, confirmed, copyable, empty, fields, go, heading, row, submit
 from portal.pages.words import count, literal, moment, sentence, when
-from portal.pages.writing import refused
+from portal.pages.writing import field, refused
 from portal.services.grants import GrantView
 
 actor, here, at = current_actor(), portal(), now()
@@ -40,49 +40,51 @@ def bounded(agreement: Agreement) -> None:
     bounds = here.grants.bounds(actor, agreement.id)
     form = f"grant.issue:{agreement.id}"
     with st.form(form):
-        st.text_input("What it is for", key=f"{form}.label", max_chars=120, placeholder="Misuse study, spring")
+        st.text_input("What it is for", key=field(form, "label"), max_chars=120, placeholder="Misuse study, spring")
         st.multiselect(
             "Checkpoints",
             sorted(bounds.checkpoints),
             default=sorted(bounds.checkpoints),
-            key=f"{form}.checkpoints",
+            key=field(form, "checkpoints"),
             help="A name opens that checkpoint even while withheld; family/* opens what has reached partner access.",
         )
         st.multiselect(
-            "Operations", sorted(bounds.operations), default=sorted(bounds.operations), key=f"{form}.operations"
+            "Operations", sorted(bounds.operations), default=sorted(bounds.operations), key=field(form, "operations")
         )
-        st.multiselect("Purposes", sorted(bounds.purposes), default=sorted(bounds.purposes), key=f"{form}.purposes")
+        st.multiselect(
+            "Purposes", sorted(bounds.purposes), default=sorted(bounds.purposes), key=field(form, "purposes")
+        )
         st.number_input(
             f"Tokens in all (the agreement allows {bounds.token_budget:,})",
             min_value=1,
             value=bounds.token_budget,
             step=10_000,
-            key=f"{form}.budget",
+            key=field(form, "budget"),
         )
         st.number_input(
             f"Requests a minute (the agreement allows {bounds.requests_per_minute:,})",
             min_value=1,
             value=bounds.requests_per_minute,
-            key=f"{form}.rate",
+            key=field(form, "rate"),
         )
         st.date_input(
             f"Ends after (the agreement ends {moment(bounds.expires_at)})",
             value=bounds.expires_at.date(),
             min_value=at.date(),
-            key=f"{form}.ends",
+            key=field(form, "ends"),
         )
 
         def scope() -> Scope:
             state = st.session_state
-            last = datetime.combine(state[f"{form}.ends"], time.max, UTC)
+            last = datetime.combine(state[field(form, "ends")], time.max, UTC)
             return parse(
                 Scope,
                 {
-                    "checkpoints": frozenset(state[f"{form}.checkpoints"]),
-                    "operations": frozenset(Operation(name) for name in state[f"{form}.operations"]),
-                    "purposes": frozenset(state[f"{form}.purposes"]),
-                    "token_budget": int(state[f"{form}.budget"]),
-                    "requests_per_minute": int(state[f"{form}.rate"]),
+                    "checkpoints": frozenset(state[field(form, "checkpoints")]),
+                    "operations": frozenset(Operation(name) for name in state[field(form, "operations")]),
+                    "purposes": frozenset(state[field(form, "purposes")]),
+                    "token_budget": int(state[field(form, "budget")]),
+                    "requests_per_minute": int(state[field(form, "rate")]),
                     "expires_at": bounds.expires_at if last.date() == bounds.expires_at.date() else last,
                 },
             )
@@ -93,7 +95,7 @@ def bounded(agreement: Agreement) -> None:
             lambda who, key: here.grants.issue(
                 who,
                 agreement_id=agreement.id,
-                label=st.session_state[f"{form}.label"],
+                label=st.session_state[field(form, "label")],
                 scope=scope(),
                 idempotency_key=key,
             ),
@@ -112,7 +114,12 @@ def card(view: GrantView, *, whole: bool = False) -> None:
         with row():
             go(grant.id, "grants", grant=grant.id, icon="key")
             badge(view)
-            st.badge(grant.access_level.value, icon=":material/layers:", color="gray")
+            st.badge(
+                grant.access_level.value,
+                icon=":material/layers:",
+                color="gray",
+                help="Depth of access: AL1 outputs, AL2 also probabilities, AL3 internals.",
+            )
         st.caption(f"{literal(view.institution_name)} · ends {when(scope.expires_at, at)}")
         budget(view.used_tokens, view.held_tokens, scope.token_budget)
         if not whole:

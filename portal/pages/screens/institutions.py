@@ -7,17 +7,20 @@ from agreements.institutions import Constituency, Custody, Institution, Institut
 from portal.pages.context import current_actor, now, portal
 from portal.pages.parts import Consequence, act, confirmed, copyable, empty, heading, row, submit
 from portal.pages.words import literal, sentence, when
+from portal.pages.writing import field
+
+_FORM = "institution.register"
 
 actor, here, at = current_actor(), portal(), now()
 
 
 def registering() -> None:
     """The form that enters a new institution."""
-    with st.expander("Register an institution", icon=":material/add:"), st.form("institution.register"):
-        st.text_input("Name", key="institution_name", max_chars=160)
+    with st.expander("Register an institution", icon=":material/add:"), st.form(_FORM):
+        st.text_input("Name", key=field(_FORM, "name"), max_chars=160)
         st.text_input(
             "Short id",
-            key="institution_id",
+            key=field(_FORM, "id"),
             max_chars=40,
             help="Lower-case letters, digits and hyphens. It appears in tokens and in the log and never changes.",
         )
@@ -25,20 +28,20 @@ def registering() -> None:
             "Constituency",
             [kind for kind in Constituency if kind is not Constituency.LAB],
             format_func=lambda kind: sentence(kind.label),
-            key="institution_kind",
+            key=field(_FORM, "kind"),
         )
-        st.text_input("Country", key="institution_country", max_chars=60)
-        st.text_input("Contact e-mail", key="institution_email", max_chars=200)
+        st.text_input("Country", key=field(_FORM, "country"), max_chars=60)
+        st.text_input("Contact e-mail", key=field(_FORM, "email"), max_chars=200)
         submit(
             "Register",
-            "institution.register",
+            _FORM,
             lambda who, key: here.institutions.register(
                 who,
-                institution_id=st.session_state["institution_id"].strip(),
-                name=st.session_state["institution_name"].strip(),
-                constituency=st.session_state["institution_kind"],
-                country=st.session_state["institution_country"].strip(),
-                contact_email=st.session_state["institution_email"].strip(),
+                institution_id=st.session_state[field(_FORM, "id")].strip(),
+                name=st.session_state[field(_FORM, "name")].strip(),
+                constituency=st.session_state[field(_FORM, "kind")],
+                country=st.session_state[field(_FORM, "country")].strip(),
+                contact_email=st.session_state[field(_FORM, "email")].strip(),
                 idempotency_key=key,
             ),
             done=lambda made: f"{literal(made.name)} is registered. Give it a signing key next.",

@@ -8,9 +8,12 @@ from portal.pages.context import current_actor, now, portal
 from portal.pages.frame import institution_name
 from portal.pages.parts import Consequence, act, confirmed, heading, row, submit
 from portal.pages.words import literal, sentence, when
+from portal.pages.writing import field
 
 _LINK = "people.link"
 """The link just made, with its person's id: shown until it is put away, stored nowhere."""
+
+_FORM = "person.register"
 
 actor, here, at = current_actor(), portal(), now()
 
@@ -20,19 +23,21 @@ def registering() -> None:
     mine = [m.institution_id for m in actor.memberships if m.role is Role.PARTNER_LEAD]
     places = [i.id for i in here.institutions.list(actor)] if actor.is_coordinator else mine
     roles = [role for role in Role if actor.is_coordinator or role not in (Role.COORDINATOR, Role.PARTNER_LEAD)]
-    with st.expander("Add a person", icon=":material/person_add:"), st.form("person.register"):
-        st.text_input("Name", key="person_name", max_chars=120, help="They type it to sign, exactly as written here.")
-        st.text_input("E-mail", key="person_email", max_chars=200)
-        st.selectbox("Institution", places, format_func=institution_name, key="person_institution")
-        st.selectbox("Role", roles, format_func=lambda role: sentence(role.label), key="person_role")
+    with st.expander("Add a person", icon=":material/person_add:"), st.form(_FORM):
+        st.text_input(
+            "Name", key=field(_FORM, "name"), max_chars=120, help="They type it to sign, exactly as written here."
+        )
+        st.text_input("E-mail", key=field(_FORM, "email"), max_chars=200)
+        st.selectbox("Institution", places, format_func=institution_name, key=field(_FORM, "institution"))
+        st.selectbox("Role", roles, format_func=lambda role: sentence(role.label), key=field(_FORM, "role"))
         submit(
             "Add",
-            "person.register",
+            _FORM,
             lambda who, key: here.people.register(
                 who,
-                name=st.session_state["person_name"].strip(),
-                email=st.session_state["person_email"].strip(),
-                memberships=[(st.session_state["person_institution"], st.session_state["person_role"])],
+                name=st.session_state[field(_FORM, "name")].strip(),
+                email=st.session_state[field(_FORM, "email")].strip(),
+                memberships=[(st.session_state[field(_FORM, "institution")], st.session_state[field(_FORM, "role")])],
                 idempotency_key=key,
             ),
             done=lambda made: f"{literal(made.name)} may sign in once a coordinator has made them a link.",

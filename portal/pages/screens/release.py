@@ -3,6 +3,7 @@
 import streamlit as st
 
 from agreements.errors import ConcordatError
+from model_access.stages import Stage
 from portal.pages import links
 from portal.pages.board_picture import ladder_picture
 from portal.pages.context import current_actor, now, portal
@@ -29,10 +30,9 @@ def cell_card(cell: BoardCell) -> None:
             st.markdown("No finding that you may read.")
         for objection in cell.open_objections:
             st.caption(f":material/gavel: {literal(objection)}")
-        if cell.next_stage and cell.missing:
-            st.caption(f"Before {cell.next_stage.label}: {', '.join(str(need) for need in cell.missing)}.")
-        elif cell.next_stage:
-            st.caption(f"{cell.next_stage.label.capitalize()} could be decided.")
+        if cell.next_stage and cell.next_stage is not Stage.RETIRED:
+            needs = ", ".join(str(need) for need in cell.missing)
+            st.caption(f"Still needed for {cell.next_stage.label}: {needs or 'nothing but a decision'}.")
         if cell.last_decision:
             go(cell.last_decision.decision_id, "release", icon="gavel", decision=cell.last_decision.decision_id)
 

@@ -9,10 +9,13 @@ from portal.pages.context import current_actor, now, portal
 from portal.pages.parts import Consequence, confirmed, empty, heading, row, submit
 from portal.pages.reach import reach_of
 from portal.pages.words import literal, when
+from portal.pages.writing import field
 from portal.services.tokens import IssuedToken
 
 _REVEALED = "tokens.revealed"
 """The token just issued, until it is put away; the portal stores it nowhere else."""
+
+_FORM = "token.issue"
 
 actor, here, at = current_actor(), portal(), now()
 
@@ -30,32 +33,32 @@ def issuing() -> None:
     wanted = st.query_params.get("grant")
     names = {grant_id: f"{grant.label} ({grant_id})" for grant_id, grant in grants.items()}
     names[NO_GRANT] = "no grant: what my role and public checkpoints allow"
-    with st.form("token.issue"):
-        st.text_input("Label", key="token_label", max_chars=120, placeholder="notebook on my laptop")
+    with st.form(_FORM):
+        st.text_input("Label", key=field(_FORM, "label"), max_chars=120, placeholder="notebook on my laptop")
         st.selectbox(
             "Grant it draws on",
             list(names),
             index=list(names).index(wanted) if wanted in names else 0,
             format_func=names.__getitem__,
-            key="token_grant",
+            key=field(_FORM, "grant"),
         )
         st.selectbox(
             "Purpose",
             [None, *purposes],
             format_func=lambda purpose: purpose or "declared with each request",
-            key="token_purpose",
+            key=field(_FORM, "purpose"),
             help="A token for one purpose needs no X-Concordat-Purpose header.",
         )
-        st.slider("Hours it lives", 1, here.settings.token_hours, here.settings.token_hours, key="token_hours")
+        st.slider("Hours it lives", 1, here.settings.token_hours, here.settings.token_hours, key=field(_FORM, "hours"))
         submit(
             "Issue the token",
-            "token.issue",
+            _FORM,
             lambda who, key: here.tokens.issue(
                 who,
-                label=st.session_state["token_label"],
-                grant_id=st.session_state["token_grant"] or None,
-                purpose=st.session_state["token_purpose"] if st.session_state["token_grant"] else None,
-                hours=int(st.session_state["token_hours"]),
+                label=st.session_state[field(_FORM, "label")],
+                grant_id=st.session_state[field(_FORM, "grant")] or None,
+                purpose=st.session_state[field(_FORM, "purpose")] if st.session_state[field(_FORM, "grant")] else None,
+                hours=int(st.session_state[field(_FORM, "hours")]),
                 idempotency_key=key,
             ),
             done="The token is issued. Copy it now: it is shown only once.",
@@ -68,7 +71,7 @@ def reveal(issued: IssuedToken) -> None:
     """The token, and how to use it."""
     model = next((reach.checkpoint.id for reach in reach_of(here, actor) if reach.open), "CHECKPOINT")
     base = here.settings.url
-    purpose = "" if issued.record.purpose or not issued.record.grant_id else "misuse-analysis"
+    purpose = _purpose_to_declare(issued.record)
     header = f' \\\n  -H "X-Concordat-Purpose: {purpose}"' if purpose else ""
     headers = f', default_headers={{"X-Concordat-Purpose": "{purpose}"}}' if purpose else ""
     with st.container(border=True, key="token_revealed"):
@@ -90,6 +93,13 @@ def reveal(issued: IssuedToken) -> None:
             language="python",
         )
         st.button("I have copied it", key="token_hide", on_click=st.session_state.pop, args=(_REVEALED, None))
+
+
+def _purpose_to_declare(record: Credential) -> str:
+    if record.purpose or record.grant_id is None:
+        return ""
+    scope = here.grants.get(actor, record.grant_id).grant.scope
+    return min(scope.purposes) if scope and len(scope.purposes) > 1 else ""
 
 
 def state_of(record: Credential, moment: datetime) -> None:

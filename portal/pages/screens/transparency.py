@@ -6,11 +6,13 @@ from agreements.errors import ConcordatError
 from portal.pages import links
 from portal.pages.context import current_actor, now, portal
 from portal.pages.parts import copyable, empty, heading, row
-from portal.pages.words import count, literal, when
+from portal.pages.words import count, literal, short, when
 from portal.pages.writing import refused
 from portal.services.log import LogLine
 
 PAGE = 25
+
+_LONG = 32
 
 _VERIFIED = "log.verified"
 _BEFORE = "log.before"
@@ -48,15 +50,20 @@ def verifying() -> None:
 
 def line(entry: LogLine) -> None:
     """One entry."""
-    with st.container(border=True, key=f"entry_{entry.position}"):
-        with row():
-            st.markdown(f"**{entry.position:,}** `{entry.type}`")
-            st.caption(f"{literal(entry.actor_name)}, by {literal(entry.channel)} · {when(entry.at, at)}")
-        with row():
-            st.caption(f"`{entry.stream}`")
-            st.link_button(
-                "Proof", links.evidence(entry.position), icon=":material/download:", key=f"proof_{entry.position}"
-            )
+    kind, _, name = entry.stream.partition("/")
+    with st.container(border=True, key=f"entry_{entry.position}"), row():
+        st.markdown(
+            f"**{entry.position:,}** `{entry.type}` {literal(kind)} `{short(name) if len(name) > _LONG else name}`  \n"
+            f":small[{literal(entry.actor_name)}, by {literal(entry.channel)}, {when(entry.at, at)}]",
+            width="stretch",
+        )
+        st.link_button(
+            "Proof",
+            links.evidence(entry.position),
+            icon=":material/download:",
+            key=f"proof_{entry.position}",
+            type="tertiary",
+        )
 
 
 heading(
