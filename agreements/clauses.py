@@ -9,7 +9,7 @@ from enum import StrEnum
 from string import Formatter
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_serializer, model_validator
 
 from agreements.deciders import Value
 from agreements.errors import Invalid
@@ -96,6 +96,11 @@ class PermittedUses(ClauseBase):
     checkpoints: frozenset[Slug] = Field(min_length=1, max_length=MAX_CHECKPOINTS)
     operations: frozenset[Operation] = Field(min_length=1)
     purposes: frozenset[Slug] = Field(min_length=1, max_length=MAX_PURPOSES)
+
+    @field_serializer("checkpoints", "operations", "purposes")
+    def _sorted(self, values: frozenset[str]) -> list[str]:
+        # Both parties sign these bytes: they must not depend on set order, which differs from process to process.
+        return sorted(values)
 
     def effects(self) -> tuple[Effect, ...]:
         """Enforced on every request."""
