@@ -9,6 +9,7 @@ retired          nobody
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -96,7 +97,7 @@ def decide_access(
         )
     denials: list[tuple[int, Denied]] = []
     for grant, agreement in grants:
-        depth, answer = _by_grant(actor, subject, question, grant, agreement, now)
+        depth, answer = _by_grant(_Case(actor, subject, question, grant, agreement, now))
         if isinstance(answer, Allowed):
             return answer
         denials.append((depth, answer))
@@ -119,29 +120,39 @@ def decide_access(
     )
 
 
-def _by_grant(
-    actor: Actor, subject: Subject, question: Question, grant: Grant, agreement: Agreement, now: datetime
-) -> tuple[int, Allowed | Denied]:
+@dataclass(frozen=True)
+class _Case:
+    """One grant held against one question."""
+
+    actor: Actor
+    subject: Subject
+    question: Question
+    grant: Grant
+    agreement: Agreement
+    now: datetime
+
+
+def _by_grant(case: _Case) -> tuple[int, Allowed | Denied]:
     """How many conditions held before the first failed, and the answer."""
-    for depth, check in enumerate((_membership, _live, _agreement, _checkpoint, _operations, _purpose)):
-        denied = check(actor, subject, question, grant, agreement, now)
+    checks = (_membership, _live, _agreement, _checkpoint, _operations, _purpose)
+    for depth, check in enumerate(checks):
+        denied = check(case)
         if denied is not None:
             return depth, denied
-    scope = grant.scope
+    grant, scope = case.grant, case.grant.scope
     if scope is None:
         raise TypeError("an active grant has a scope")
-    return 99, Allowed(
+    return len(checks), Allowed(
         basis=Basis.GRANT,
-        purpose=question.purpose or next(iter(scope.purposes)),
+        purpose=case.question.purpose or next(iter(scope.purposes)),
         grant_id=grant.id,
         agreement_digest=grant.agreement_digest,
         institution_id=grant.institution_id,
     )
 
 
-def _membership(
-    actor: Actor, _subject: Subject, _question: Question, grant: Grant, _agreement: Agreement, _now: datetime
-) -> Denied | None:
+def _membership(case: _Case) -> Denied | None:
+    actor, grant = case.actor, case.grant
     if actor.belongs_to(grant.institution_id):
         return None
     return Denied(
@@ -152,9 +163,8 @@ def _membership(
     )
 
 
-def _live(
-    _actor: Actor, _subject: Subject, _question: Question, grant: Grant, _agreement: Agreement, now: datetime
-) -> Denied | None:
+def _live(case: _Case) -> Denied | None:
+    grant = case.grant
     if grant.status is GrantStatus.REVOKED:
         return Denied(
             code="grant_revoked",
@@ -162,7 +172,7 @@ def _live(
             hint="A revoked grant never comes back; ask a coordinator about a new one.",
             fixer=Fixer.COORDINATOR,
         )
-    if not grant.active_on(now):
+    if not grant.active_on(case.now):
         ended = f" on {grant.scope.expires_at:%Y-%m-%d %H:%M} UTC" if grant.scope else ""
         return Denied(
             code="grant_expired",
@@ -173,10 +183,9 @@ def _live(
     return None
 
 
-def _agreement(
-    _actor: Actor, _subject: Subject, _question: Question, grant: Grant, agreement: Agreement, now: datetime
-) -> Denied | None:
-    if agreement.in_force_on(now) and agreement.document_digest == grant.agreement_digest:
+def _agreement(case: _Case) -> Denied | None:
+    grant, agreement = case.grant, case.agreement
+    if agreement.in_force_on(case.now) and agreement.document_digest == grant.agreement_digest:
         return None
     why = agreement.status.label if agreement.status is not AgreementStatus.IN_FORCE else "past its term"
     return Denied(
@@ -187,9 +196,8 @@ def _agreement(
     )
 
 
-def _checkpoint(
-    _actor: Actor, subject: Subject, _question: Question, grant: Grant, _agreement: Agreement, _now: datetime
-) -> Denied | None:
+def _checkpoint(case: _Case) -> Denied | None:
+    subject, grant = case.subject, case.grant
     scope = grant.scope
     if scope is not None:
         if scope.names(subject.checkpoint_id):
@@ -209,9 +217,8 @@ def _checkpoint(
     )
 
 
-def _operations(
-    _actor: Actor, _subject: Subject, question: Question, grant: Grant, _agreement: Agreement, _now: datetime
-) -> Denied | None:
+def _operations(case: _Case) -> Denied | None:
+    question, grant = case.question, case.grant
     allowed = grant.scope.operations if grant.scope else frozenset()
     missing = sorted(question.operations - allowed)
     if not missing:
@@ -224,9 +231,8 @@ def _operations(
     )
 
 
-def _purpose(
-    _actor: Actor, _subject: Subject, question: Question, grant: Grant, _agreement: Agreement, _now: datetime
-) -> Denied | None:
+def _purpose(case: _Case) -> Denied | None:
+    question, grant = case.question, case.grant
     purposes = grant.scope.purposes if grant.scope else frozenset()
     listed = ", ".join(sorted(purposes))
     if question.purpose is None:
