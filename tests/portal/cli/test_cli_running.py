@@ -1,0 +1,57 @@
+"""Commands beside a running portal reach it over HTTP."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.portal.cli.cli_stand import run
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Path]:
+    """A portal served by its own process."""
+    data = tmp_path / "data"
+    run("init", "--lab", "Meridian Lab", "--coordinator", "Mara Lindqvist", "--email", "m@lab.example", data=data)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "portal.cli", "serve", "--data", str(data), "--port", str(port), "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+    ) as process:
+        # Its answer comes once requests are answered; reading waits for it.
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        yield data
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+        assert process.wait(timeout=60) == 0
+    assert not (data / "portal.json").exists()
+
+
+def test_the_running_portal_answers(running: Path) -> None:
+    assert run("institution", "list", "--json", data=running).answer["items"][0]["name"] == "Meridian Lab"
+    assert run("log", "verify", data=running).status == 0
+    refused = run("grant", "show", "grt_none", data=running)
+    assert "(grant_not_found)" in refused.err
+
+
+def test_what_needs_it_stopped_says_so(running: Path, tmp_path: Path) -> None:
+    assert "(portal_running)" in run("serve", data=running).err
+    assert "(portal_running)" in run("backup", tmp_path / "b.tar", data=running).err
+
+
+def test_the_operators_secret_is_needed(running: Path) -> None:
+    note = json.loads((running / "portal.json").read_text())
+    assert (running / "portal.json").stat().st_mode & 0o077 == 0
+    (running / "portal.json").write_text(json.dumps({**note, "operator_secret": "operator-guess"}))
+    refused = run("person", "list", data=running)
+    assert refused.status == 1
+    assert "(invalid_token)" in refused.err
