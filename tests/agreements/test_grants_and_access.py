@@ -81,7 +81,7 @@ def code(answer: Allowed | Denied) -> str:
 )
 def test_a_grant_beyond_its_agreement_is_refused_with_the_dimension(changes: dict[str, object], dimension: str) -> None:
     with pytest.raises(Invalid) as refused:
-        issued(**changes)
+        issued(**changes)  # type: ignore[arg-type]  # fields of a scope
     assert refused.value.code == "beyond_agreement"
     assert refused.value.param == dimension
 

@@ -1,9 +1,11 @@
 """Scopes: a child within its parent, dimension by dimension."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agreements.canonical import canonical_bytes
 from agreements.scopes import Operation, Scope, excesses
@@ -55,3 +57,28 @@ def test_every_wider_dimension_is_named(child: Scope, parent: Scope) -> None:
 def test_canonical_bytes_do_not_depend_on_set_order(scope: Scope) -> None:
     again = Scope.model_validate(scope.model_dump(mode="json"))
     assert canonical_bytes(again.model_dump(mode="json")) == canonical_bytes(scope.model_dump(mode="json"))
+
+
+def _ending(moment: datetime) -> Scope:
+    return Scope(
+        checkpoints=frozenset({"a"}),
+        operations=frozenset({Operation.GENERATE}),
+        purposes=frozenset({"a"}),
+        token_budget=1,
+        requests_per_minute=1,
+        expires_at=moment,
+    )
+
+
+def test_the_end_of_a_scope_is_kept_in_utc() -> None:
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=-5)))
+    assert _ending(elsewhere).expires_at.utcoffset() == timedelta()
+    assert _ending(elsewhere) == _ending(NOW)
+
+
+@pytest.mark.parametrize(
+    "moment", [NOW.replace(tzinfo=None), datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))]
+)
+def test_a_moment_that_is_none_is_refused(moment: datetime) -> None:
+    with pytest.raises(ValidationError):
+        _ending(moment)
