@@ -62,19 +62,19 @@ class LogService:
         """
         if not is_active(actor):
             return ()
+        size = self.size_and_root().size
         rows = self._kernel.store.query(
             """
             SELECT position FROM event
             WHERE (actor_id = ? OR (? AND NOT list_contains(?::VARCHAR[], stream)))
-                AND (?::BIGINT IS NULL OR position < ?) AND (?::VARCHAR IS NULL OR stream = ?)
+                AND position < ? AND (?::VARCHAR IS NULL OR stream = ?)
             ORDER BY position DESC LIMIT ?
             """,
             [
                 actor.person_id,
                 actor.is_coordinator,
                 list(self._findings.hidden_streams(actor)),
-                before,
-                before,
+                size if before is None else max(0, min(before, size)),
                 stream,
                 stream,
                 max(1, min(limit, 500)),

@@ -178,7 +178,7 @@ def test_what_the_lab_signed_for_another_use_is_no_receipt() -> None:
     assert refusal.value.code == "other_payload"
 
 
-def _altered(**changes: object) -> bytes:
+def _altered(**changes: Any) -> bytes:
     return canonical_bytes({**json.loads(RunStatement.about(predicate()).payload()), **changes})
 
 

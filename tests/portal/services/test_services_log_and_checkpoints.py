@@ -90,7 +90,7 @@ def test_a_checkpoint_is_imported_pinned_and_served(world: World, model: Path) -
     )
     assert (checkpoint.stage, checkpoint.card.summary) == (Stage.WITHHELD, "Random weights.")
     assert heard
-    assert world.portal.runs.begin(world.actor("ada"), "tiny", ask()).result()
+    assert world.portal.runs.begin(world.actor("ada"), "tiny", ask()).result().run.receipt
     assert not world.portal.checkpoints.get(world.actor("eve"), "tiny").access
     (view,) = world.portal.checkpoints.list(world.actor("ada"))
     assert view.access

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -75,8 +76,8 @@ def test_an_event_loop_reads_a_run_too(world: World, grant: str) -> None:
         ({"max_tokens": 0}, {Operation.GENERATE}),
     ],
 )
-def test_a_request_needs_each_permission_it_makes_use_of(fields: dict[str, object], needed: set[Operation]) -> None:
-    assert RunService.operations_for(ask(**fields)) == needed  # type: ignore[arg-type]  # fields of a request
+def test_a_request_needs_each_permission_it_makes_use_of(fields: dict[str, Any], needed: set[Operation]) -> None:
+    assert RunService.operations_for(ask(**fields)) == needed
 
 
 @pytest.mark.parametrize(
@@ -90,13 +91,13 @@ def test_a_request_needs_each_permission_it_makes_use_of(fields: dict[str, objec
     ],
 )
 def test_what_a_grant_does_not_open_is_refused(
-    world: World, narrower: dict[str, object], asked: dict[str, object], purpose: str | None, code: str
+    world: World, narrower: dict[str, Any], asked: dict[str, Any], purpose: str | None, code: str
 ) -> None:
     world.checkpoint("ladder-l")
     world.grant(**narrower)
     before = world.size
     with pytest.raises(Forbidden) as refusal:
-        world.portal.runs.begin(world.actor("cleo"), "ladder-l", ask(**asked), purpose=purpose)  # type: ignore[arg-type]  # fields
+        world.portal.runs.begin(world.actor("cleo"), "ladder-l", ask(**asked), purpose=purpose)
     assert refusal.value.code == code
     assert refusal.value.hint
     assert (world.size, world.pool.asked) == (before, [])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from agreements.actors import LAB, Actor, Channel, Role
 from agreements.agreement import Agreement
@@ -167,7 +168,7 @@ class World:
             return agreement
         return service.sign(lab, agreement.id, typed_name=lab.name, document_digest=digest)
 
-    def grant(self, institution: str = "north", **narrower: object) -> Grant:
+    def grant(self, institution: str = "north", **narrower: Any) -> Grant:
         """A grant under a new agreement, of all it allows unless something is said narrower."""
         agreement = self.agreement(institution)
         scope = self.portal.grants.bounds(self.actor("ada"), agreement.id).model_copy(update=narrower)
