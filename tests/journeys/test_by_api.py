@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ import pytest
 from model_access.receipts import verify_receipt
 from tests.journeys.conftest import PARTNER, Cast, Server
 
+_opened: list[httpx.Client | openai.OpenAI] = []
+
+
+@pytest.fixture(autouse=True)
+def _clients_are_closed() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
+
 
 class Api:
     """The portal's API as one person."""
@@ -20,6 +30,7 @@ class Api:
         self._client = httpx.Client(
             base_url=f"{server.url}/api", headers={"authorization": f"Bearer {token}"}, timeout=60
         )
+        _opened.append(self._client)
 
     def get(self, path: str, **params: Any) -> Any:
         """A JSON answer that must be good."""
@@ -37,7 +48,9 @@ class Api:
 
 def model_client(server: Server, token: str) -> openai.OpenAI:
     """The stock client, told nothing but the address and the token."""
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=120)
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=token, max_retries=0, timeout=120)
+    _opened.append(client)
+    return client
 
 
 def agree_and_grant(server: Server, cast: Cast) -> dict[str, Any]:
@@ -83,7 +96,8 @@ def test_from_agreement_to_finding_to_revocation(stage: tuple[Server, Cast], tmp
     path = tmp_path / "receipt.json"
     path.write_bytes(receipt.content)
     assert _verify(path, vkey) == 0
-    path.write_bytes(receipt.content.replace(b"ladder", b"laddes", 1))
+    middle = len(receipt.content) // 2
+    path.write_bytes(receipt.content[:middle] + bytes([receipt.content[middle] ^ 1]) + receipt.content[middle + 1 :])
     assert _verify(path, vkey) != 0
 
     filed = partner.post(
