@@ -82,6 +82,12 @@ def serve(portal: Portal, *, on_ready: Callable[[], None] = lambda: None, with_s
             _Server(config, on_ready).run(sockets=[listener])
 
 
+def require_port(settings: Settings) -> None:
+    """Raise what ``serve`` would if it could not listen, before anything is made that takes minutes."""
+    with _listening(settings):
+        pass
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)

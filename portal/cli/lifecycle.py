@@ -97,14 +97,18 @@ def demo(
 ) -> None:
     """Run a complete demonstration: real models, sandbox, log and receipts; fictional people and history."""
     from portal import config
+    from portal.api.server import require_port
     from portal.composition import Portal
-    from portal.demo.handout import hand_out
+    from portal.demo.handout import FILE_NAME, hand_out
     from portal.demo.making import discard, ensure_ladder, is_made, make
 
     output = Output(as_json=as_json)
     _refuse_second(data)
+    require_port(config.load(data, port=port))
     if fresh:
         discard(data)
+    # Whoever waits for the file must not be handed the links of an earlier start.
+    (data / FILE_NAME).unlink(missing_ok=True)
     if not is_made(data):
         with progress_bar(output.notes, "Training the demo ladder") as report:
             ladder = ensure_ladder(report)
