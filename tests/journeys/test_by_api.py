@@ -140,8 +140,9 @@ def test_scoring_echo_and_lists_by_the_stock_client(stage: tuple[Server, Cast]) 
     for choice in scored.choices:
         assert choice.logprobs is not None
         assert choice.logprobs.token_logprobs is not None
-        assert choice.logprobs.token_logprobs[0] is None
-        totals.append(sum(value for value in choice.logprobs.token_logprobs if value is not None))
+        scores: list[float | None] = [*choice.logprobs.token_logprobs]
+        assert scores[0] is None
+        totals.append(sum(value for value in scores if value is not None))
     assert totals[0] > totals[1]
     many = client.completions.create(
         model="ladder-l",
