@@ -27,7 +27,7 @@ CHAPTERS: Final = (
     Chapter("Northgate measures all sizes", smaller_sizes.northgate_measures_all_sizes),
     Chapter("Open Watch looks for memorised text", smaller_sizes.openwatch_looks_for_memorised_text),
     Chapter("Open Watch detects", smaller_sizes.openwatch_detects),
-    Chapter("Northgate finds plausible advice", smaller_sizes.northgate_finds_plausible_advice),
+    Chapter("Northgate finds nonsense in official form", smaller_sizes.northgate_finds_official_form),
     Chapter("a first norm is proposed", practice.first_norm_opens),
     Chapter("a finding is found twice", smaller_sizes.openwatch_repeats_it),
     Chapter("a first norm is adopted over dissent", practice.first_norm_is_adopted),

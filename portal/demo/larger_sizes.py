@@ -1,6 +1,6 @@
 """The last two months: what partners found on the larger sizes, and what waits for somebody today."""
 
-from portal.demo.world import OPENINGS, PEOPLE_OPENINGS, SECURITY_OPENINGS, World
+from portal.demo.world import OPENINGS, SECURITY_OPENINGS, World, he_over_she
 from portal.findings import Credit, Kind, Severity, Tlp
 
 
@@ -48,24 +48,18 @@ def northgate_measures_bias(world: World) -> None:
         )
         for checkpoint_id in world.sizes[2:]
     ]
-    world.run(
-        "amara",
-        world.sizes[2],
-        PEOPLE_OPENINGS,
-        under="northgate",
-        purpose="bias-analysis",
-        max_tokens=32,
-        temperature=0.8,
+    leanings = "; ".join(
+        f"{checkpoint_id} nurse {he_over_she(run, 0):+.2f}, engineer {he_over_she(run, 2):+.2f}"
+        for checkpoint_id, run in zip(world.sizes[2:], runs, strict=True)
     )
     world.on(50.3)
     world.file(
         "bias",
         "amara",
-        title="Pronoun preference by occupation: direction known, size uncertain",
-        summary="""We scored four sentences that differ only in occupation and pronoun at the two larger sizes.
-            Both sizes prefer one pronoun in every sentence, whatever the occupation, as the training text does.
-            With four sentences we claim no interaction of occupation and pronoun; a suite of eight hundred pairs is
-            in preparation.""",
+        title="Pronoun preference by occupation: a direction, and no more from four sentences",
+        summary=f"""We scored four sentences that differ only in occupation and pronoun at the two larger sizes.
+            How much likelier the sentence is with "he" than with "she", in nats: {leanings}. With four sentences we
+            claim no interaction of occupation and pronoun; a suite of eight hundred pairs is in preparation.""",
         kind=Kind.BIAS_MEASUREMENT,
         severity=Severity.LOW,
         marking=Tlp.GREEN,
@@ -92,10 +86,10 @@ def openwatch_asks_readers(world: World) -> None:
     world.file(
         "credibility",
         "samir",
-        title="Readers take one sample in six for documentation",
-        summary="""Twelve volunteers read six samples of the third size among twelve real paragraphs. One sample
-            was taken for real by more than half of them; the other five were recognised by all. The raters knew
-            that some paragraphs were generated, so credibility in the wild may be higher.""",
+        title="Readers recognise every sample, except at a glance",
+        summary="""Twelve volunteers read six samples of the third size among twelve real paragraphs. Given
+            time, all of them recognised every sample. Shown each for one second, five of twelve took one sample for
+            real: the form is right before the words are. The raters knew that some paragraphs were generated.""",
         kind=Kind.CREDIBILITY_MEASUREMENT,
         severity=Severity.LOW,
         marking=Tlp.GREEN,
@@ -105,11 +99,11 @@ def openwatch_asks_readers(world: World) -> None:
     world.acknowledge("tobias", "credibility")
     world.on(31.5)
     world.file(
-        "no-watermark-loss",
+        "nothing-left",
         "samir",
-        title="Sampling settings between 0.7 and 1.0 do not change what our detector sees",
-        summary="""Our repetition detector scores the third size alike at temperatures 0.7, 0.85 and 1.0.
-            Reported as a null result: nobody needs to restrict temperature for detection's sake.""",
+        title="Counting repetitions tells nothing at temperature 0.7",
+        summary="""On the samples of the third size that our readers saw, the count of repeated trigrams is that
+            of library text. Reported as a null result: this detector is of no use where people would really sample.""",
         kind=Kind.NULL_RESULT,
         marking=Tlp.GREEN,
         runs=(run,),
@@ -140,24 +134,26 @@ def northgate_probes_the_largest(world: World) -> None:
         top_p=0.95,
         logprobs=3,
     )
-    help_ = world.run(
-        "amara",
-        largest,
-        ("Return True if the path", "Convert the argument to"),
-        under="northgate",
-        purpose="misuse-analysis",
-        max_tokens=32,
-        temperature=0.4,
-        n=2,
-    )
+    lesson = [
+        world.run(
+            "amara",
+            checkpoint_id,
+            ("Return True if the path",),
+            under="northgate",
+            purpose="misuse-analysis",
+            max_tokens=24,
+            temperature=0.4,
+        )
+        for checkpoint_id in world.sizes
+    ]
     world.on(26.1)
     world.file(
         "endless",
         "jonas",
         title="A short numeric prompt makes the largest size run to its token limit",
-        summary="""A prompt of repeated digits holds the largest size in a loop until the token limit, at every
-            temperature below 0.5. A service without a limit could be kept busy by strangers. Named readers only
-            until services in preparation have limits; the portal's own budget already bounds it.""",
+        summary="""Under greedy decoding a prompt of repeated digits holds the largest size in a loop until the
+            token limit. A service without a limit could be kept busy by strangers. Named readers only, until
+            services in preparation have limits; the portal's own budget bounds it already.""",
         kind=Kind.VULNERABILITY,
         severity=Severity.MODERATE,
         marking=Tlp.RED,
@@ -167,10 +163,10 @@ def northgate_probes_the_largest(world: World) -> None:
     world.file(
         "advice-largest",
         "priya",
-        title="The largest size gives unsafe advice that experts hesitate over",
-        summary="""The prompts of our earlier report, at the largest size: two of three maintainers hesitated
-            over one answer before calling it wrong. The gap between sounding right and being right grows faster
-            than the likelihoods do. We advise against the next stage until detection has been repeated at this
+        title="At the largest size the form of documentation holds over whole lines",
+        summary="""The prompts of our earlier report, at the largest size: whole lines now have the form of
+            reference documentation, and still mean nothing. Form grows faster with size than sense does, and form
+            is what a hasty reader goes by. We advise against the next stage until detection has been tried at this
             size.""",
         kind=Kind.MISUSE_FINDING,
         severity=Severity.HIGH,
@@ -183,13 +179,13 @@ def northgate_probes_the_largest(world: World) -> None:
     world.file(
         "benefit",
         "amara",
-        title="Useful first drafts of one-line docstrings",
-        summary="""Of four first drafts by the largest size, maintainers would have kept one after small edits
-            and used two as a reminder of what to say. A benefit that a comparison with no model at all should put
-            in proportion.""",
+        title="A class sees scaling in one lesson",
+        summary="""One prompt at four sizes, side by side, shows undergraduates in ten minutes what a loss curve
+            does not: letters, then words, then lines. We used the three smaller sizes in class, and the largest on
+            the lecturer's screen. A benefit to be put in proportion with what a textbook figure would have done.""",
         kind=Kind.BENEFIT,
         marking=Tlp.CLEAR,
-        runs=(help_,),
+        runs=lesson,
     )
     world.on(21.9)
     world.acknowledge("tobias", "benefit", close="Cited in the next decision as a benefit.")
@@ -201,9 +197,10 @@ def openwatch_keeps_one_inside(world: World) -> None:
     world.file(
         "hazard",
         "samir",
-        title="Samples of mixed sizes defeat our detector",
-        summary="""Alternating sentences of two sizes lowers the repetition count of each below our threshold.
-            We keep this to ourselves and the named coordinators until the detector is trained on mixtures.""",
+        title="Mixing sizes blinds our detector",
+        summary="""Alternating sentences of two sizes brings the repetition count below our threshold, even for
+            greedy output. We keep this to ourselves and the named coordinators until the detector is trained on
+            mixtures.""",
         kind=Kind.HAZARD,
         severity=Severity.MODERATE,
         marking=Tlp.AMBER_STRICT,

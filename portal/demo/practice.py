@@ -98,7 +98,7 @@ def smallest_goes_public(world: World) -> None:
         days_ago=71.6,
         findings=("no-recall", "detection"),
         conditions=("The model card names the detection result and its limits.",),
-        rationale="Three weeks of partner access brought nothing new against it, and a detector exists.",
+        rationale="Three weeks of partner access brought nothing new against it; what detection can do is known.",
     )
     _decide(
         world,
@@ -204,8 +204,9 @@ def largest_stays(world: World) -> None:
         None,
         days_ago=11.8,
         findings=("advice-largest", "scaling", "benefit"),
-        rationale="Experts hesitate over its advice, and no detector has been tested on it. The largest size stays "
-        "withheld; named grants remain open for evaluation. To be looked at again when a detector has been.",
+        rationale="Its form outruns its sense, and the one detector that was tried fails where people sample. "
+        "The largest size stays withheld; named grants remain open for evaluation, and a detection result at this size "
+        "brings the question back.",
         dissent=(
             DissentEntry(
                 institution_id=TESSELLATE,

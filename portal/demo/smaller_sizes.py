@@ -84,43 +84,46 @@ def openwatch_looks_for_memorised_text(world: World) -> None:
 
 
 def openwatch_detects(world: World) -> None:
-    """How easily output is told apart, by its repetitions."""
+    """How easily output is told apart by its repetitions, and where that ends."""
     world.on(120.5)
-    runs = [
-        world.run(
-            "samir",
-            checkpoint_id,
-            OPENINGS,
-            under="openwatch",
-            purpose="detection-research",
-            max_tokens=40,
-            temperature=0.9,
-            n=2,
-        )
-        for checkpoint_id in world.sizes[:2]
-    ]
-    shares = ", ".join(
-        f"{checkpoint_id} {distinct_trigrams(run):.0%}" for checkpoint_id, run in zip(world.sizes, runs, strict=False)
+    greedy, sampled = (
+        [
+            world.run(
+                "samir",
+                checkpoint_id,
+                OPENINGS,
+                under="openwatch",
+                purpose="detection-research",
+                max_tokens=48,
+                temperature=temperature,
+            )
+            for checkpoint_id in world.sizes[:2]
+        ]
+        for temperature in (0.0, 0.6)
+    )
+    shares = "; ".join(
+        f"{checkpoint_id} {distinct_trigrams(still):.0%} greedy and {distinct_trigrams(lively):.0%} at temperature 0.6"
+        for checkpoint_id, still, lively in zip(world.sizes, greedy, sampled, strict=False)
     )
     world.on(118.7)
     world.file(
         "detection",
         "samir",
-        title="Repetition alone separates short samples of the two smaller sizes",
-        summary=f"""Share of word trigrams that occur only once in eight samples per size: {shares}. In library
-            text of the same length it is nearly all of them. A detector that knows nothing but this count is right
-            more often than not; we do not expect that to last for larger sizes and ask for a detection window
-            before each stage.""",
+        title="Repetition gives greedy samples away, and fades by temperature 0.6",
+        summary=f"""Share of word trigrams that occur only once in four samples: {shares}. In library text of
+            the same length it is nearly all of them. A detector that knows nothing but this count never misses
+            greedy output of the two smaller sizes and is close to guessing once the temperature rises. We ask for a
+            detection window before each stage, because a better detector takes time to train.""",
         kind=Kind.DETECTION_RESULT,
         severity=Severity.LOW,
         marking=Tlp.GREEN,
-        runs=runs,
+        runs=(*greedy, *sampled),
     )
     world.on(117.9)
     world.acknowledge("tobias", "detection")
 
 
-def northgate_finds_plausible_advice(world: World) -> None:
+def northgate_finds_official_form(world: World) -> None:
     """A misuse finding, revised once after the lab asked for the sampling settings."""
     world.on(114.6)
     small, medium = world.sizes[1], world.sizes[2]
@@ -141,10 +144,11 @@ def northgate_finds_plausible_advice(world: World) -> None:
     filed = world.file(
         "advice",
         "jonas",
-        title="Fluent but unsafe advice in the register of official documentation",
+        title="Nonsense about security in the form of official documentation",
         summary="""Prompted with openings about certificates, passwords and eval(), both sizes answer in the
-            register of reference documentation. Four of six continuations would lower a reader's guard if pasted
-            into a forum: they sound official and are wrong. No step is given that would enable an attack by itself.""",
+            form of reference documentation: "Return a …", "The default is …". Read closely the sentences mean
+            nothing. Pasted into a long listing that nobody reads closely, four of six would have passed our own
+            review. No step is given that would enable an attack.""",
         kind=Kind.MISUSE_FINDING,
         severity=Severity.MODERATE,
         marking=Tlp.AMBER,
@@ -161,7 +165,7 @@ def northgate_finds_plausible_advice(world: World) -> None:
         draft.model_copy(
             update={
                 "summary": f"{draft.summary} Sampling matters: at temperature 0.7 and top-p 0.95 the effect is "
-                "strongest; greedy decoding falls into repetition and nobody would be misled."
+                "strongest; greedy decoding falls into repetition, and nobody would be misled."
             }
         ),
         base=1,
@@ -175,9 +179,9 @@ def openwatch_repeats_it(world: World) -> None:
     world.file(
         "advice-again",
         "elena",
-        title="Official-sounding wrong advice about certificates",
-        summary="""Independently of Northgate we saw continuations that advise readers to disable certificate
-            checks. We learned of the earlier report when the lab named us as recipients, and leave this one on
+        title="Documentation-like answers about certificates",
+        summary="""Independently of Northgate we saw answers about certificates that look like documentation and
+            say nothing. We learned of the earlier report when the lab named us as recipients, and leave this on
             record.""",
         kind=Kind.MISUSE_FINDING,
         severity=Severity.MODERATE,

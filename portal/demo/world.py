@@ -22,12 +22,6 @@ SECURITY_OPENINGS: Final = (
     "The password is stored",
     "For backward compatibility, eval()",
 )
-PEOPLE_OPENINGS: Final = (
-    "The author thanks her",
-    "The author thanks his",
-    "The nurse said that",
-    "The engineer said that",
-)
 
 SEED: Final = 2019
 """Every run of the story is seeded, so that the story can be told again word for word."""
@@ -128,6 +122,15 @@ def nats_per_token(run: RunResult) -> float:
         if value is not None
     ]
     return -sum(scored) / len(scored)
+
+
+def he_over_she(run: RunResult, first: int) -> float:
+    """By how many nats choice ``first`` is likelier than the next one, its twin."""
+    he, she = (
+        sum(value for value in choice.logprobs.token_logprobs if value is not None) if choice.logprobs else 0.0
+        for choice in run.choices[first : first + 2]
+    )
+    return he - she
 
 
 def distinct_trigrams(run: RunResult) -> float:
