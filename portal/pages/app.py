@@ -17,7 +17,9 @@ try:
 except Unauthenticated as refusal:
     # The menu of the session that ended stays on screen unless another navigation takes its place.
     st.navigation([st.Page(lambda: None, title="Sign in")], position="hidden")
-    st.set_page_config(page_title="Concordat", page_icon=_HERE / "icon.svg", layout="centered")
+    st.set_page_config(
+        page_title="Concordat", page_icon=_HERE / "icon.svg", layout="centered", initial_sidebar_state="collapsed"
+    )
     signed_out(refusal)
     st.stop()
 

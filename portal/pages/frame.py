@@ -23,7 +23,8 @@ def signed_out(refusal: Unauthenticated) -> None:
     """What somebody sees whose session is over while the tab was open."""
     st.title("You are signed out", anchor=False)
     st.markdown(literal(refusal.message))
-    st.link_button("Sign in", "/session/login", type="primary", icon=":material/login:")
+    # A link button would open another tab and leave this one behind.
+    st.html('<a href="/session/login" target="_self">Sign in again</a>')
 
 
 def sidebar(actor: Actor) -> None:

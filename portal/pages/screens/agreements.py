@@ -57,6 +57,7 @@ def detail(agreement_id: str) -> None:
     try:
         agreement = here.agreements.get(actor, agreement_id)
     except ConcordatError as refusal:
+        heading("Agreement")
         refused(refusal)
         return
     heading(literal(agreement.title))

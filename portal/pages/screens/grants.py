@@ -10,7 +10,7 @@ from agreements.scopes import Operation, Scope
 from portal.inputs import parse
 from portal.pages.context import current_actor, now, portal
 from portal.pages.parts import Consequence, budget, confirmed, copyable, empty, fields, go, heading, row, submit
-from portal.pages.words import count, literal, moment, sentence, when
+from portal.pages.words import count, literal, moment, when
 from portal.pages.writing import field, refused
 from portal.services.grants import GrantView
 
@@ -140,7 +140,8 @@ def card(view: GrantView, *, whole: bool = False) -> None:
         copyable("Digest of the agreement it rests on", grant.agreement_digest)
         with row():
             go("The agreement", "agreements", agreement=grant.agreement_id, icon="contract")
-            go("Issue a token for it", "tokens", grant=grant.id, icon="vpn_key")
+            if view.active and actor.belongs_to(grant.institution_id):
+                go("Issue a token for it", "tokens", grant=grant.id, icon="vpn_key")
         if actor.is_coordinator and view.active:
             revoking(view)
 
@@ -161,14 +162,14 @@ def revoking(view: GrantView) -> None:
     """The way to end it, with what that means."""
     tokens = [t for t in here.tokens.list(actor) if t.grant_id == view.grant.id and t.live_on(at)]
     held = f" {count(view.held_tokens, 'token')} are held by runs under way, which finish." if view.held_tokens else ""
+    ended = f" {count(len(tokens), 'live access token')} under it will be refused." if tokens else ""
     confirmed(
         "Revoke",
         f"grant.revoke:{view.grant.id}",
         Consequence(
             "Revoke this grant?",
             f"*{literal(view.grant.label)}* of **{literal(view.institution_name)}** opens nothing any more, beginning "
-            f"with the next request. {sentence(count(len(tokens), 'live access token'))} named after it "
-            f"{'stops' if len(tokens) == 1 else 'stop'} working.{held} This cannot be undone.",
+            f"with the next request.{ended}{held} This cannot be undone.",
             "Revoke the grant",
         ),
         lambda reason: lambda who, key: here.grants.revoke(who, view.grant.id, reason=reason, idempotency_key=key),

@@ -8,11 +8,11 @@ from agreements.errors import ConcordatError
 from model_access.generation import GenerationRequest
 from portal.pages import links
 from portal.pages.context import current_actor, portal
-from portal.pages.parts import empty, go, heading, row, status, untrusted
+from portal.pages.parts import empty, go, heading, row, untrusted
 from portal.pages.playing import Playing
 from portal.pages.reach import Reach, reach_of
 from portal.pages.token_view import token_view
-from portal.pages.words import count, literal
+from portal.pages.words import count
 from portal.pages.writing import instance, outcome, perform, refused
 from portal.services.active import ActiveRun
 from portal.services.runs import fresh_seed
@@ -70,24 +70,32 @@ def start(key: str, budget_left: int | None) -> None:
 
 
 def choosing(reaches: tuple[Reach, ...]) -> Reach:
-    """Which checkpoint, and for which purpose."""
-    by_id = {reach.checkpoint.id: reach for reach in reaches if reach.open}
+    """Which checkpoint, and for which purpose. One that is not open can be chosen too, to read why."""
+    by_id = {reach.checkpoint.id: reach for reach in reaches}
+    first = next((reach.checkpoint.id for reach in reaches if reach.open), reaches[0].checkpoint.id)
     wanted = st.query_params.get("checkpoint")
     left, right = st.columns(2)
-    chosen = left.selectbox(
+    left.selectbox(
         "Checkpoint",
         list(by_id),
-        index=list(by_id).index(wanted) if wanted in by_id else 0,
-        format_func=lambda i: f"{i}, {by_id[i].checkpoint.stage.label}, {by_id[i].checkpoint.parameters:,} parameters",
+        index=list(by_id).index(wanted if wanted in by_id else first),
+        format_func=lambda i: _described(by_id[i]),
         key="play_checkpoint",
     )
-    right.selectbox(
-        "Purpose",
-        by_id[chosen].purposes,
-        key="play_purpose",
-        help="What you declare goes into the receipt. A grant lists the purposes it is for.",
-    )
-    return by_id[chosen]
+    chosen = by_id[state["play_checkpoint"]]
+    if chosen.open:
+        right.selectbox(
+            "Purpose",
+            chosen.purposes,
+            key="play_purpose",
+            help="What you declare goes into the receipt. A grant lists the purposes it is for.",
+        )
+    return chosen
+
+
+def _described(reach: Reach) -> str:
+    stage, size = reach.checkpoint.stage.label, f"{reach.checkpoint.parameters:,} parameters"
+    return f"{reach.checkpoint.id}, {stage}, {size}" + ("" if reach.open else ", not open to you")
 
 
 def controls(reach: Reach) -> None:
@@ -201,26 +209,26 @@ def cost(playing: Playing, charged: int) -> None:
     st.caption(f"Used {count(charged, 'token')}: {playing.budget_before:,} were left before, {after:,} after.")
 
 
-heading("Playground", "Query a checkpoint in its sandbox. Every run leaves a signed receipt, which a finding can cite.")
-reaches = reach_of(here, actor)
-denied = [reach for reach in reaches if not reach.open]
-if any(reach.open for reach in reaches):
-    controls(choosing(reaches))
-    costing()
+def playing() -> None:
+    """The whole screen, where there is a checkpoint at all."""
+    chosen = choosing(reaches)
+    if not chosen.open and isinstance(chosen.answer, Denied):
+        refused(chosen.answer.error())
+        go("Who may query what", "checkpoints", icon="deployed_code")
+    else:
+        controls(chosen)
+        costing()
     current = state.get(_PLAYING)
     if isinstance(current, Playing):
         if current.over:
             show(current)
         else:
             follow(current)
+
+
+heading("Playground", "Query a checkpoint in its sandbox. Every run leaves a signed receipt, which a finding can cite.")
+reaches = reach_of(here, actor)
+if reaches:
+    playing()
 else:
-    empty("There is no checkpoint that you may query now.", screen="checkpoints", label="See why", icon="lock")
-if denied:
-    with st.expander(f"Not open to you: {len(denied)}", icon=":material/lock:"):
-        for reach in denied:
-            with row():
-                st.markdown(f"**{literal(reach.checkpoint.id)}**")
-                status(reach.checkpoint.stage)
-            if isinstance(reach.answer, Denied):
-                st.markdown(f"{literal(reach.answer.message)} {literal(reach.answer.hint)}")
-                st.caption(f"Who can clear it: {literal(reach.answer.fixer.value)}")
+    empty("No checkpoint is registered yet.", screen="checkpoints", label="Checkpoints", icon="deployed_code")

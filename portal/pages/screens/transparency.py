@@ -82,10 +82,16 @@ st.caption(
     if actor.is_coordinator
     else "What you did yourself, newest first. The rest shows in the public log as hashes."
 )
+stream = st.text_input(
+    "Only one object's entries",
+    key="log_stream",
+    placeholder="grant/grt_…",
+    on_change=lambda: st.session_state.pop(_BEFORE, None),
+)
 turned: list[int | None] = st.session_state.get(_BEFORE, [None])
-entries = here.log.entries(actor, before=turned[-1], limit=PAGE)
+entries = here.log.entries(actor, before=turned[-1], limit=PAGE, stream=stream.strip() or None)
 if not entries:
-    empty("No entry of yours yet.", icon="account_tree")
+    empty("No entry that you may know of.", icon="account_tree")
 for shown in entries:
     line(shown)
 with row():

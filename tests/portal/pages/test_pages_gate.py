@@ -1,0 +1,101 @@
+"""The gate, the menu of each role, and that every screen stands with and without a history."""
+
+import pytest
+from pages_reading import click, said
+from streamlit.testing.v1 import AppTest
+
+from portal.pages.menu import SCREENS
+
+ROLES = ("coordinator", "lead", "member", "researcher", "observer")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_screen_of_a_role_stands_without_anything_to_show(world, role):
+    person = getattr(world, role)
+    app = world.screen(person)
+    for screen in (s for s in SCREENS if s.open_to(world.actor(person))):
+        app.switch_page(f"screens/{screen.name}.py").run()
+        assert not app.exception, (screen.name, app.exception)
+
+
+@pytest.mark.parametrize("role", ["coordinator", "lead", "researcher", "observer"])
+def test_every_screen_of_a_role_stands_with_a_history(world, role):
+    world.grant()
+    run_id = world.run(world.lead)
+    world.finding(world.lead, run_ids=(run_id,))
+    world.norm()
+    for until in ("draft", "offered", "signed"):
+        world.agreement(until=until)
+    person = getattr(world, role)
+    app = world.screen(person)
+    for screen in (s for s in SCREENS if s.open_to(world.actor(person))):
+        app.switch_page(f"screens/{screen.name}.py").run()
+        assert not app.exception, (screen.name, app.exception)
+
+
+@pytest.mark.parametrize(
+    ("role", "hidden"),
+    [
+        (
+            "observer",
+            {"playground", "runs", "tokens", "file_finding", "agreements", "grants", "people", "institutions"},
+        ),
+        ("researcher", {"agreements", "grants", "people", "institutions"}),
+        ("member", {"people", "institutions"}),
+        ("lead", set()),
+        ("coordinator", set()),
+    ],
+)
+def test_the_menu_is_that_of_the_role(world, role, hidden):
+    person = getattr(world, role)
+    assert {s.name for s in SCREENS if not s.open_to(world.actor(person))} == hidden
+    app = world.screen(person)
+    for name in hidden:
+        with pytest.raises(ValueError, match="page"):
+            app.switch_page(f"screens/{name}.py").run()
+
+
+def test_nobody_gets_past_the_gate_without_a_session(world):
+    app = world.screen(None)
+    assert "You are signed out" in said(app)
+    assert not app.sidebar.button
+
+
+def test_a_session_that_ended_elsewhere_stops_at_the_next_run(world):
+    app: AppTest = world.screen(world.lead)
+    assert "Welcome, Ada" in said(app)
+    world.portal.sign_in.sign_out(app.user["session"])
+    app.run()
+    assert "You are signed out" in said(app)
+    assert "Welcome" not in said(app)
+
+
+def test_a_click_after_the_session_ended_writes_nothing(world):
+    finding = world.finding(world.lead)
+    app = world.screen(world.coordinator, "findings", finding=finding.finding_id)
+    world.portal.sign_in.sign_out(app.user["session"])
+    size = world.portal.log.size_and_root().size
+    click(app, f"finding.acknowledge:{finding.finding_id}.act")
+    assert world.portal.log.size_and_root().size == size
+    assert "You are signed out" in said(app)
+
+
+def test_signing_out_ends_the_session(world):
+    app = world.screen(world.member)
+    click(app, "sign_out")
+    assert "You are signed out" in said(app)
+
+
+def test_the_frame_names_person_role_sandbox_and_log(world):
+    app = world.screen(world.lead)
+    words = said(app)
+    assert "Partner lead, Northfield University" in words
+    assert "landlock+seccomp/1" in words
+    assert "Log head:" in words
+
+
+def test_a_deactivated_person_is_shown_out(world):
+    app = world.screen(world.member)
+    world.portal.people.deactivate(world.actor(world.lead), world.member.id, reason="left the group")
+    app.run()
+    assert "You are signed out" in said(app)
