@@ -30,6 +30,7 @@ def detail(finding_id: str, version: str | None) -> None:
         number = int(version) if version and version.isascii() and version.isdigit() else None
         view = here.findings.get(actor, finding_id, number)
     except ConcordatError as refusal:
+        heading("Finding")
         refused(refusal)
         return
     finding_page(actor, view, at)

@@ -102,6 +102,7 @@ def detail(norm_id: str) -> None:
     try:
         view = here.norms.get(actor, norm_id)
     except ConcordatError as refusal:
+        heading("Norm")
         refused(refusal)
         return
     norm_page(actor, view, at)

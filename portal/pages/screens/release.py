@@ -52,6 +52,7 @@ def detail(decision_id: str) -> None:
     try:
         view = here.release.get(actor, decision_id)
     except ConcordatError as refusal:
+        heading("Release decision")
         refused(refusal)
         return
     decision, proposal = view.decision, view.decision.proposal
