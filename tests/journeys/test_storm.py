@@ -26,11 +26,10 @@ class Acknowledged:
 
     findings: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
-    runs: list[str] = field(default_factory=list)
 
 
 def write_until_dead(server: Server, token: str, number: int, acknowledged: Acknowledged, round_number: int) -> None:
-    """File findings, issue tokens and make runs until the connection breaks."""
+    """File findings and issue tokens until the connection breaks."""
     headers = {"authorization": f"Bearer {token}"}
     with httpx.Client(base_url=server.url, headers=headers, timeout=30) as client:
         for count in range(10_000):
