@@ -17,7 +17,6 @@ from agreements.deciders import Value
 from agreements.errors import Conflict, Invalid, NotFound, Unavailable, VerificationError
 from agreements.log_head import NoteVerifier
 from portal import config
-from portal.api.server import RunningPortal
 from portal.composition import AGGREGATES, Portal, utc_now
 from portal.keyring import Keyring
 from portal.store import backup as copy_store
@@ -48,26 +47,25 @@ class Content(Value):
     files: tuple[Part, ...]
 
 
-def write_backup(data_dir: Path, target: Path, *, with_checkpoints: bool, report: Report) -> Content:
-    """Back up a stopped portal. Raises Conflict ``portal_running`` or ``backup_exists``, and what opening it raises."""
-    running = RunningPortal.of(data_dir)
-    if running is not None:
-        raise Conflict(
-            "portal_running", f"The portal in {data_dir} is running.", hint="Stop it, back up, start it again."
-        )
+def write_backup(portal: Portal, target: Path, *, with_checkpoints: bool) -> Content:
+    """Back up an open portal, between two transactions, while it works on.
+
+    Raises Conflict ``backup_exists`` rather than overwrite anything, Unavailable ``backup_failed``.
+    """
+    target = target.absolute()
     if target.exists():
         raise Conflict("backup_exists", f"There is something at {target} already.", hint="Choose another name.")
-    settings = config.load(data_dir)
+    settings = portal.settings
     part = target.with_name(f"{target.name}.part")
     with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
-        with Portal.open(settings) as portal:
-            head, vkey = portal.log.head(), portal.log.vkey
-            database = copy_store(portal.store, Path(folder) / settings.database_path.name)
+        # The head first: the copy, made later, contains it whatever is written in between.
+        head, vkey = portal.log.head(), portal.log.vkey
+        database = copy_store(portal.store, Path(folder) / settings.database_path.name)
         files = [(database.name, database), *_beside(settings, with_checkpoints=with_checkpoints)]
         parts = tuple(Part(name=name, sha256=_digest(path)) for name, path in files)
         content = Content(made_at=utc_now(), log_head=head, log_vkey=vkey, files=parts)
         try:
-            _write(part, content, files, report)
+            _write(part, content, files)
             part.replace(target)
         except OSError as error:
             raise Unavailable("backup_failed", f"The backup could not be written: {error.strerror}.") from None
@@ -121,19 +119,17 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(target: Path, content: Content, files: list[tuple[str, Path]], report: Report) -> None:
+def _write(target: Path, content: Content, files: list[tuple[str, Path]]) -> None:
     described = content.model_dump_json(indent=2).encode()
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as raw, tarfile.open(fileobj=raw, mode="w") as archive:
         first = tarfile.TarInfo(CONTENT_NAME)
         first.size, first.mode = len(described), 0o600
         archive.addfile(first, io.BytesIO(described))
-        for number, (name, path) in enumerate(files):
-            report(number / len(files), name)
+        for name, path in files:
             archive.add(path, arcname=name, recursive=False)
         raw.flush()
         os.fsync(raw.fileno())
-    report(1.0, "written")
 
 
 def _extract(source: Path, target: Path, report: Report) -> Content:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from portal.cli.connection import connected
 from portal.cli.options import DATA, AsJson, DataDir
 from portal.cli.output import Output
 from portal.cli.progress import progress_bar
@@ -24,15 +25,16 @@ def backup(
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Write database, settings, keys and checkpoints to one file. It holds private keys: keep it as safe as them."""
-    from portal.archive import write_backup
+    """Write database, settings, keys and checkpoints to one file. It holds private keys: keep it as safe as them.
 
+    A running portal is backed up while it works on.
+    """
     output = Output(as_json=as_json)
-    with progress_bar(output.notes, "Backing up") as report:
-        content = write_backup(data, file, with_checkpoints=not without_checkpoints, report=report)
+    body = {"file": str(file.absolute()), "with_checkpoints": not without_checkpoints}
+    with connected(data) as portal, output.notes.status("Backing up"):
+        content = portal.post("operator", "backup", body=body)
     output.done(
-        {"file": str(file), **content.model_dump(mode="json")},
-        f"Written to {file}: {len(content.files):,} files. It holds private keys.",
+        {"file": str(file), **content}, f"Written to {file}: {len(content['files']):,} files. It holds private keys."
     )
 
 

@@ -107,9 +107,10 @@ def demo(
     require_port(config.load(data, port=port))
     if fresh:
         discard(data)
-    # Whoever waits for the file must not be handed the links of an earlier start.
-    (data / FILE_NAME).unlink(missing_ok=True)
-    if not is_made(data):
+    if is_made(data):
+        # Whoever waits for the file must not be handed the links of an earlier start.
+        (data / FILE_NAME).unlink(missing_ok=True)
+    else:
         with progress_bar(output.notes, "Training the demo ladder") as report:
             ladder = ensure_ladder(report)
         with progress_bar(output.notes, "Telling its history") as report:

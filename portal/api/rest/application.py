@@ -14,6 +14,7 @@ from portal.api.rest import (
     log,
     me,
     norms,
+    operator,
     people,
     release,
     runs,
@@ -29,7 +30,21 @@ Writes that name an `Idempotency-Key` change nothing when they are repeated. The
 the OpenAI API.
 """
 
-_ROUTERS = (me, institutions, people, agreements, grants, tokens, checkpoints, runs, findings, norms, release, log)
+_ROUTERS = (
+    me,
+    institutions,
+    people,
+    agreements,
+    grants,
+    tokens,
+    checkpoints,
+    runs,
+    findings,
+    norms,
+    release,
+    log,
+    operator,
+)
 
 _PROBLEM = {
     "description": "A refusal.",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.portal.cli.cli_stand import run
@@ -43,9 +44,14 @@ def test_the_running_portal_answers(running: Path) -> None:
     assert "(grant_not_found)" in refused.err
 
 
-def test_what_needs_it_stopped_says_so(running: Path, tmp_path: Path) -> None:
+def test_a_second_one_is_refused(running: Path) -> None:
     assert "(portal_running)" in run("serve", data=running).err
-    assert "(portal_running)" in run("backup", tmp_path / "b.tar", data=running).err
+
+
+def test_it_is_backed_up_while_it_runs(running: Path, tmp_path: Path) -> None:
+    assert run("backup", tmp_path / "b.tar", data=running).status == 0
+    assert run("restore", tmp_path / "b.tar", data=tmp_path / "copy").status == 0
+    assert run("log", "verify", data=tmp_path / "copy").status == 0
 
 
 def test_the_operators_secret_is_needed(running: Path) -> None:
@@ -55,3 +61,14 @@ def test_the_operators_secret_is_needed(running: Path) -> None:
     refused = run("person", "list", data=running)
     assert refused.status == 1
     assert "(invalid_token)" in refused.err
+
+
+def test_no_coordinators_token_makes_a_backup(running: Path, tmp_path: Path) -> None:
+    note = json.loads((running / "portal.json").read_text())
+    token = run("token", "issue", "--label", "curious", data=running).out.strip()
+    with httpx.Client(headers={"authorization": f"Bearer {token}"}, trust_env=False) as client:
+        refused = client.post(
+            f"http://127.0.0.1:{note['port']}/api/operator/backup", json={"file": str(tmp_path / "b.tar")}
+        )
+    assert (refused.status_code, refused.json()["code"]) == (403, "operator_only")
+    assert not (tmp_path / "b.tar").exists()
