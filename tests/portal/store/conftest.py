@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from store_boxes import ADA, NOON, open_store, put
 
 from portal.store import Store
+from tests.portal.store.store_boxes import ADA, NOON, open_store, put
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import sys
 import threading
 from pathlib import Path
 
-from store_boxes import ADA, NOON, open_store, put
+from tests.portal.store.store_boxes import ADA, NOON, open_store, put
 
 THREADS = 4
 CHECKPOINT_EVERY = 3

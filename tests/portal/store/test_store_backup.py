@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from store_boxes import ADA, BOXES, NOON, SIGNER, open_store, put
 
 from agreements.errors import Conflict, Unavailable
 from portal.store import Store, backup, verify_store
+from tests.portal.store.store_boxes import ADA, BOXES, NOON, SIGNER, open_store, put
 
 
 def test_a_backup_opens_and_goes_on(store: Store, fill: Callable[[int], None], tmp_path: Path) -> None:

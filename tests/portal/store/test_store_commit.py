@@ -4,10 +4,10 @@ import threading
 from datetime import datetime
 
 import pytest
-from store_boxes import ADA, BOXES, GRACE, NOON, Box, Broken, Put, Taken, put
 
 from agreements.errors import Conflict, Invalid, StaleVersion, TooLarge, Unavailable
 from portal.store import Append, Committed, Store
+from tests.portal.store.store_boxes import ADA, BOXES, GRACE, NOON, Box, Broken, Put, Taken, put
 
 
 def things(store: Store, box: str) -> list[str]:

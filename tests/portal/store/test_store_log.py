@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from store_boxes import ADA, NOON, Broken, open_store, put
 
 from agreements.errors import Invalid, NotFound
 from agreements.inclusion import verify
 from agreements.log_head import open_head
 from agreements.merkle import EMPTY_ROOT, verify_consistency
 from portal.store import Append, Store
+from tests.portal.store.store_boxes import ADA, NOON, Broken, open_store, put
 
 
 def test_the_empty_log_has_a_signed_head(store: Store) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from store_boxes import ADA, BOXES, MIGRATIONS, NOON, SIGNER, TABLES, open_store, put
 
 from agreements.errors import Conflict, Invalid, Unavailable, VerificationError
 from agreements.keys import SigningKey
 from agreements.log_head import NoteSigner
 from portal.store import Store
 from portal.store.migrate import Migration, in_folder, shipped
+from tests.portal.store.store_boxes import ADA, BOXES, MIGRATIONS, NOON, SIGNER, TABLES, open_store, put
 
 EXTRA = Migration(9001, "labels", "CREATE TABLE test_label (box_id VARCHAR PRIMARY KEY, label VARCHAR);")
 

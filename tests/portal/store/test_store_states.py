@@ -4,11 +4,11 @@ import threading
 
 from hypothesis import given
 from hypothesis import strategies as st
-from store_boxes import ADA, BOXES, NOON, Box, put
 
 from portal.store import Store
 from portal.store.kinds import Held
 from portal.store.states import States
+from tests.portal.store.store_boxes import ADA, BOXES, NOON, Box, put
 
 
 def held(version: int) -> Held:

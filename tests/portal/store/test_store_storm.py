@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from store_boxes import BOXES, SIGNER, open_store
 
 from portal.store import verify_store
+from tests.portal.store.store_boxes import BOXES, SIGNER, open_store
 
 KILLS = 26
 HERE = Path(__file__).parent
@@ -22,7 +22,7 @@ def killed_after(path: Path, run: str, acknowledged: int) -> list[str]:
         [sys.executable, str(HERE / "storm_writer.py"), str(path), run],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parents[2]), str(HERE)])},
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[2])},
     )
     with writer:
         assert writer.stdout is not None

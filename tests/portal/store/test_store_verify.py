@@ -5,7 +5,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from store_boxes import ADA, BOXES, GRACE, NOON, SIGNER, Taken, open_store, put
 
 from agreements.errors import Invalid, Unavailable, VerificationError
 from agreements.keys import SigningKey
@@ -14,6 +13,7 @@ from agreements.merkle import Tree
 from portal.store import Append, VerifyReport, verify_store
 from portal.store.append_only import TABLES
 from portal.store.leaves import LEAF_COLUMNS, Leaf
+from tests.portal.store.store_boxes import ADA, BOXES, GRACE, NOON, SIGNER, Taken, open_store, put
 
 
 @pytest.fixture
