@@ -17,3 +17,14 @@ def ladder() -> Ladder:
     """The demo ladder as everyone builds it: once, and kept in ``CONCORDAT_LADDER_DIR`` or the repository's cache."""
     kept = os.environ.get("CONCORDAT_LADDER_DIR")
     return build_ladder(Path(kept) if kept else Path(__file__).parents[1] / ".cache" / "ladder")
+
+
+def pytest_unconfigure() -> None:
+    """Let pytest's summary be the last word.
+
+    DuckDB's binding lists on stderr, at interpreter exit, every object that a kept traceback still refers to; a run
+    whose tests raise on purpose keeps many.
+    """
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)
+    os.close(quiet)
