@@ -2,12 +2,11 @@
 
 from datetime import date
 
-from pages_reading import click, said
-
 from agreements.actors import Role
+from tests.portal.pages.pages_world import World, click, existing, said
 
 
-def test_a_grant_is_issued_within_the_bounds_shown(world):
+def test_a_grant_is_issued_within_the_bounds_shown(world: World) -> None:
     agreement = world.agreement()
     app = world.screen(world.coordinator, "grants")
     form = f"grant.issue:{agreement.id}"
@@ -18,13 +17,14 @@ def test_a_grant_is_issued_within_the_bounds_shown(world):
     app.date_input(key=f"{form}.ends").set_value(date(2026, 4, 1))
     click(app, f"{form}.submit")
     (view,) = world.portal.grants.list(world.actor(world.coordinator))
-    assert (view.grant.label, view.grant.scope.token_budget) == ("Narrow study", 900)
-    assert view.grant.scope.checkpoints == {"ladder-l"}
-    assert view.grant.scope.expires_at.date() == date(2026, 4, 1)
+    scope = existing(view.grant.scope)
+    assert (view.grant.label, scope.token_budget) == ("Narrow study", 900)
+    assert scope.checkpoints == {"ladder-l"}
+    assert scope.expires_at.date() == date(2026, 4, 1)
     assert app.text_input(key=f"{form}.label.1").value == ""
 
 
-def test_a_grant_beyond_the_agreement_is_refused_with_the_dimension(world):
+def test_a_grant_beyond_the_agreement_is_refused_with_the_dimension(world: World) -> None:
     agreement = world.agreement()
     app = world.screen(world.coordinator, "grants")
     form = f"grant.issue:{agreement.id}"
@@ -37,7 +37,7 @@ def test_a_grant_beyond_the_agreement_is_refused_with_the_dimension(world):
     assert not world.portal.grants.list(world.actor(world.coordinator))
 
 
-def test_a_grant_of_nothing_is_refused(world):
+def test_a_grant_of_nothing_is_refused(world: World) -> None:
     agreement = world.agreement()
     app = world.screen(world.coordinator, "grants")
     form = f"grant.issue:{agreement.id}"
@@ -46,7 +46,7 @@ def test_a_grant_of_nothing_is_refused(world):
     assert "bad_input" in said(app)
 
 
-def test_a_second_click_on_one_form_issues_one_grant(world):
+def test_a_second_click_on_one_form_issues_one_grant(world: World) -> None:
     agreement = world.agreement()
     app = world.screen(world.coordinator, "grants")
     form = f"grant.issue:{agreement.id}"
@@ -60,7 +60,7 @@ def test_a_second_click_on_one_form_issues_one_grant(world):
     assert len(world.portal.grants.list(world.actor(world.coordinator))) == 1
 
 
-def test_revoking_shows_the_consequence_and_needs_a_reason(world):
+def test_revoking_shows_the_consequence_and_needs_a_reason(world: World) -> None:
     grant = world.grant()
     world.portal.tokens.issue(world.actor(world.lead), label="notebook", grant_id=grant.id)
     app = world.screen(world.coordinator, "grants", grant=grant.id)
@@ -77,7 +77,7 @@ def test_revoking_shows_the_consequence_and_needs_a_reason(world):
     assert "The study is over" in said(app)
 
 
-def test_cancelling_a_dialog_changes_nothing(world):
+def test_cancelling_a_dialog_changes_nothing(world: World) -> None:
     grant = world.grant()
     app = world.screen(world.coordinator, "grants", grant=grant.id)
     click(app, f"grant.revoke:{grant.id}.open")
@@ -85,7 +85,7 @@ def test_cancelling_a_dialog_changes_nothing(world):
     assert world.portal.grants.get(world.actor(world.lead), grant.id).active
 
 
-def test_a_partner_sees_its_grants_with_what_is_left_and_no_way_to_revoke(world):
+def test_a_partner_sees_its_grants_with_what_is_left_and_no_way_to_revoke(world: World) -> None:
     grant = world.grant()
     world.run(world.lead)
     app = world.screen(world.member, "grants", grant=grant.id)
@@ -95,7 +95,7 @@ def test_a_partner_sees_its_grants_with_what_is_left_and_no_way_to_revoke(world)
     assert "grant_not_found" in said(world.screen(world.rival, "grants", grant=grant.id))
 
 
-def test_a_token_is_shown_once_and_works(world):
+def test_a_token_is_shown_once_and_works(world: World) -> None:
     grant = world.grant()
     app = world.screen(world.lead, "tokens")
     app.text_input(key="token.issue.label").set_value("notebook")
@@ -110,14 +110,14 @@ def test_a_token_is_shown_once_and_works(world):
     assert "tokens.revealed" not in app.session_state
 
 
-def test_a_token_for_several_purposes_comes_with_the_header_to_send(world):
+def test_a_token_for_several_purposes_comes_with_the_header_to_send(world: World) -> None:
     grant = world.grant()
     app = world.screen(world.lead, "tokens", grant=grant.id)
     click(app, "token.issue.submit")
     assert "X-Concordat-Purpose: bias-analysis" in said(app)
 
 
-def test_a_purpose_outside_the_grant_is_refused(world):
+def test_a_purpose_outside_the_grant_is_refused(world: World) -> None:
     world.grant(label="Every purpose")
     agreement = world.agreement()
     bounds = world.portal.grants.bounds(world.actor(world.coordinator), agreement.id)
@@ -133,7 +133,7 @@ def test_a_purpose_outside_the_grant_is_refused(world):
     assert "purpose_not_granted" in said(app)
 
 
-def test_a_revoked_token_is_refused(world):
+def test_a_revoked_token_is_refused(world: World) -> None:
     issued = world.portal.tokens.issue(world.actor(world.lead), label="old laptop")
     app = world.screen(world.lead, "tokens")
     click(app, f"token.revoke:{issued.record.id}.open")
@@ -142,7 +142,7 @@ def test_a_revoked_token_is_refused(world):
     assert "The token is revoked" in said(app)
 
 
-def test_an_institution_is_registered_and_given_a_key(world):
+def test_an_institution_is_registered_and_given_a_key(world: World) -> None:
     app = world.screen(world.coordinator, "institutions")
     for name, value in (("name", "Delta Institute"), ("id", "delta"), ("email", "office@delta.example")):
         app.text_input(key=f"institution.register.{name}").set_value(value)
@@ -152,7 +152,7 @@ def test_an_institution_is_registered_and_given_a_key(world):
     assert len(world.portal.institutions.active_keys("delta")) == 1
 
 
-def test_a_bad_institution_id_is_refused_and_the_form_keeps_what_was_typed(world):
+def test_a_bad_institution_id_is_refused_and_the_form_keeps_what_was_typed(world: World) -> None:
     app = world.screen(world.coordinator, "institutions")
     app.text_input(key="institution.register.name").set_value("Delta Institute")
     app.text_input(key="institution.register.id").set_value("Not An Id")
@@ -162,7 +162,7 @@ def test_a_bad_institution_id_is_refused_and_the_form_keeps_what_was_typed(world
     assert app.text_input(key="institution.register.name").value == "Delta Institute"
 
 
-def test_a_foreign_proof_of_possession_is_refused(world):
+def test_a_foreign_proof_of_possession_is_refused(world: World) -> None:
     app = world.screen(world.lead, "institutions")
     form = "institution.own_key:northfield"
     app.text_input(key=f"{form}.public").set_value("ab" * 32)
@@ -172,7 +172,7 @@ def test_a_foreign_proof_of_possession_is_refused(world):
     assert len(world.portal.institutions.active_keys("northfield")) == 1
 
 
-def test_a_person_is_added_and_gets_a_link_shown_once(world):
+def test_a_person_is_added_and_gets_a_link_shown_once(world: World) -> None:
     app = world.screen(world.coordinator, "people")
     app.text_input(key="person.register.name").set_value("Nia Park")
     app.text_input(key="person.register.email").set_value("nia@northfield.example")
@@ -187,7 +187,7 @@ def test_a_person_is_added_and_gets_a_link_shown_once(world):
     assert link not in said(app)
 
 
-def test_a_lead_adds_members_of_its_own_institution_only(world):
+def test_a_lead_adds_members_of_its_own_institution_only(world: World) -> None:
     app = world.screen(world.lead, "people")
     assert app.selectbox(key="person.register.institution").options == ["Northfield University"]
     assert "Partner lead" not in app.selectbox(key="person.register.role").options

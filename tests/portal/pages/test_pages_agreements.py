@@ -1,15 +1,14 @@
 """Agreements on screen: drafting, offering, reading, signing on both sides, and ending."""
 
-from pages_reading import click, said
+from agreements.agreement import Agreement, AgreementStatus
+from tests.portal.pages.pages_world import World, click, existing, said
 
-from agreements.agreement import AgreementStatus
 
-
-def status(world, agreement):
+def status(world: World, agreement: Agreement) -> AgreementStatus:
     return world.portal.agreements.get(world.actor(world.coordinator), agreement.id).status
 
 
-def test_a_coordinator_drafts_and_lands_on_the_draft(world):
+def test_a_coordinator_drafts_and_lands_on_the_draft(world: World) -> None:
     app = world.screen(world.coordinator, "agreements")
     app.selectbox(key="draft_institution").set_value("northfield")
     app.text_input(key="draft_title").set_value("Spring study")
@@ -20,7 +19,7 @@ def test_a_coordinator_drafts_and_lands_on_the_draft(world):
     assert "The draft is made" in said(app)
 
 
-def test_an_edited_draft_is_what_is_offered(world):
+def test_an_edited_draft_is_what_is_offered(world: World) -> None:
     agreement = world.agreement(until="draft")
     app = world.screen(world.coordinator, "agreements", agreement=agreement.id)
     form = f"agreement.edit:{agreement.id}"
@@ -32,7 +31,7 @@ def test_an_edited_draft_is_what_is_offered(world):
     assert "5,000 tokens" in next(c.rendered() for c in offered.clauses if c.clause_id == "usage-limits")
 
 
-def test_a_draft_whose_words_cite_nothing_is_refused_with_the_clause(world):
+def test_a_draft_whose_words_cite_nothing_is_refused_with_the_clause(world: World) -> None:
     agreement = world.agreement(until="draft")
     app = world.screen(world.coordinator, "agreements", agreement=agreement.id)
     form = f"agreement.edit:{agreement.id}"
@@ -41,11 +40,11 @@ def test_a_draft_whose_words_cite_nothing_is_refused_with_the_clause(world):
     assert "bad_clause" in said(app)
 
 
-def test_a_lead_reads_and_signs(world):
+def test_a_lead_reads_and_signs(world: World) -> None:
     agreement = world.agreement(until="offered")
     app = world.screen(world.lead, "agreements", agreement=agreement.id)
     words = said(app)
-    assert agreement.document_digest in words
+    assert existing(agreement.document_digest) in words
     assert "At most 2,000,000 tokens" in words.replace("\\", "")
     app.checkbox(key="sign_read").check()
     app.text_input(key="sign_name").set_value("ada lovell")
@@ -54,7 +53,7 @@ def test_a_lead_reads_and_signs(world):
     assert "Signed. The lab countersigns next." in said(app)
 
 
-def test_signing_unread_or_under_another_name_is_refused_and_signs_nothing(world):
+def test_signing_unread_or_under_another_name_is_refused_and_signs_nothing(world: World) -> None:
     agreement = world.agreement(until="offered")
     app = world.screen(world.lead, "agreements", agreement=agreement.id)
     app.text_input(key="sign_name").set_value("Ada Lovell")
@@ -67,7 +66,7 @@ def test_signing_unread_or_under_another_name_is_refused_and_signs_nothing(world
     assert status(world, agreement) is AgreementStatus.OFFERED
 
 
-def test_a_coordinator_countersigns_and_it_is_in_force(world):
+def test_a_coordinator_countersigns_and_it_is_in_force(world: World) -> None:
     agreement = world.agreement(until="signed")
     app = world.screen(world.coordinator, "agreements", agreement=agreement.id)
     app.checkbox(key="sign_read").check()
@@ -77,15 +76,15 @@ def test_a_coordinator_countersigns_and_it_is_in_force(world):
     assert said(app).count("signature holds") == 2
 
 
-def test_a_member_reads_but_is_not_asked_to_sign(world):
+def test_a_member_reads_but_is_not_asked_to_sign(world: World) -> None:
     agreement = world.agreement(until="offered")
     app = world.screen(world.member, "agreements", agreement=agreement.id)
-    assert agreement.document_digest in said(app)
+    assert existing(agreement.document_digest) in said(app)
     assert not app.text_input
     assert [button.label for button in app.main.button] == ["All agreements"]
 
 
-def test_declining_asks_for_a_reason_and_names_what_ends(world):
+def test_declining_asks_for_a_reason_and_names_what_ends(world: World) -> None:
     agreement = world.agreement(until="offered")
     app = world.screen(world.lead, "agreements", agreement=agreement.id)
     form = f"agreement.decline:{agreement.id}"
@@ -97,7 +96,7 @@ def test_declining_asks_for_a_reason_and_names_what_ends(world):
     assert "too short" in said(app)
 
 
-def test_terminating_says_how_many_grants_end_with_it(world):
+def test_terminating_says_how_many_grants_end_with_it(world: World) -> None:
     grant = world.grant()
     app = world.screen(world.coordinator, "agreements", agreement=grant.agreement_id)
     form = f"agreement.terminate:{grant.agreement_id}"
@@ -111,7 +110,7 @@ def test_terminating_says_how_many_grants_end_with_it(world):
     assert not world.portal.grants.get(world.actor(world.lead), grant.id).active
 
 
-def test_somebody_elses_agreement_and_a_draft_do_not_exist(world):
+def test_somebody_elses_agreement_and_a_draft_do_not_exist(world: World) -> None:
     foreign = world.agreement(until="offered", institution="open-press")
     draft = world.agreement(until="draft")
     for agreement in (foreign, draft):
@@ -119,5 +118,5 @@ def test_somebody_elses_agreement_and_a_draft_do_not_exist(world):
         assert "agreement_not_found" in said(app)
 
 
-def test_without_agreements_a_partner_is_told_what_to_do(world):
+def test_without_agreements_a_partner_is_told_what_to_do(world: World) -> None:
     assert "has not offered your institution an agreement yet" in said(world.screen(world.lead, "agreements"))

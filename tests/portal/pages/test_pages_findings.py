@@ -1,40 +1,43 @@
 """Findings on screen: filing, reading, handling, and what a marking hides."""
 
-from pages_reading import click, said
+from streamlit.testing.v1 import AppTest
 
+from agreements.people import Person
 from portal.findings.marking import Tlp
 from portal.findings.model import Kind, Severity, Status
+from portal.findings.service import FindingView
+from tests.portal.pages.pages_world import World, click, existing, said
 
 FORM = "finding.file"
 
 
-def filled(world, person, **query):
+def filled(world: World, person: Person, **query: str) -> AppTest:
     app = world.screen(person, "file_finding", **query)
     app.text_input(key=f"{FORM}.title").set_value("Copies poems")
     app.text_area(key=f"{FORM}.summary").set_value("It repeats whole poems.")
     return app
 
 
-def only(world, person):
+def only(world: World, person: Person) -> FindingView:
     (row,) = world.portal.findings.list(world.actor(person)).rows
     return world.portal.findings.get(world.actor(person), row.finding_id)
 
 
-def test_a_finding_is_filed_from_a_run_with_the_facts_of_its_receipt(world):
+def test_a_finding_is_filed_from_a_run_with_the_facts_of_its_receipt(world: World) -> None:
     world.grant()
     run_id = world.run(world.lead)
     app = filled(world, world.lead, run=run_id)
     assert app.multiselect(key=f"{FORM}.run_ids").value == [run_id]
     click(app, f"{FORM}.act")
     view = only(world, world.lead)
-    assert view.content.runs[0].run_id == run_id
+    assert existing(view.content).runs[0].run_id == run_id
     words = said(app)
     assert f"Filed as {view.finding_id}." in words
     assert view.digest in words
     assert "Sandboxed queries of ladder-l" in words.replace("\\", "")
 
 
-def test_the_readers_are_shown_before_it_is_sent(world):
+def test_the_readers_are_shown_before_it_is_sent(world: World) -> None:
     app = world.screen(world.researcher, "file_finding")
     assert "The originating institution, the lab and 2 named persons." in said(app)
     app.selectbox(key=f"{FORM}.marking").set_value(Tlp.RED)
@@ -42,7 +45,7 @@ def test_the_readers_are_shown_before_it_is_sent(world):
     assert "Only 1 named person." in said(app)
 
 
-def test_a_finding_without_a_title_is_refused_and_keeps_what_was_typed(world):
+def test_a_finding_without_a_title_is_refused_and_keeps_what_was_typed(world: World) -> None:
     app = filled(world, world.researcher)
     app.text_input(key=f"{FORM}.title").set_value("   ")
     click(app, f"{FORM}.act")
@@ -51,7 +54,7 @@ def test_a_finding_without_a_title_is_refused_and_keeps_what_was_typed(world):
     assert not world.portal.findings.list(world.actor(world.researcher)).rows
 
 
-def test_a_second_click_under_the_same_key_files_nothing_more(world):
+def test_a_second_click_under_the_same_key_files_nothing_more(world: World) -> None:
     app = filled(world, world.researcher)
     app.run()
     key = app.session_state[f"writing.form:{FORM}"]
@@ -62,18 +65,18 @@ def test_a_second_click_under_the_same_key_files_nothing_more(world):
     app.text_area(key=f"{FORM}.summary").set_value("It repeats whole poems.")
     app.run()
     click(app, f"{FORM}.act")
-    assert only(world, world.researcher).content.title == "Copies poems"
+    assert existing(only(world, world.researcher).content).title == "Copies poems"
 
 
-def test_a_null_result_needs_no_severity(world):
+def test_a_null_result_needs_no_severity(world: World) -> None:
     app = filled(world, world.researcher)
     app.selectbox(key=f"{FORM}.kind").set_value(Kind.NULL_RESULT).run()
     app.selectbox(key=f"{FORM}.severity").set_value(None)
     click(app, f"{FORM}.act")
-    assert only(world, world.researcher).content.severity is None
+    assert existing(only(world, world.researcher).content).severity is None
 
 
-def test_a_coordinator_acknowledges_and_closes(world):
+def test_a_coordinator_acknowledges_and_closes(world: World) -> None:
     finding = world.finding(world.lead)
     app = world.screen(world.coordinator, "findings", finding=finding.finding_id)
     click(app, f"finding.acknowledge:{finding.finding_id}.act")
@@ -85,7 +88,7 @@ def test_a_coordinator_acknowledges_and_closes(world):
     assert "Shared with every partner" in said(app)
 
 
-def test_a_reporter_revises_and_both_versions_can_be_read(world):
+def test_a_reporter_revises_and_both_versions_can_be_read(world: World) -> None:
     finding = world.finding(world.lead)
     app = world.screen(world.lead, "findings", finding=finding.finding_id)
     form = f"finding.revise:{finding.finding_id}"
@@ -99,7 +102,7 @@ def test_a_reporter_revises_and_both_versions_can_be_read(world):
     assert "Copies poems" in said(older)
 
 
-def test_withdrawing_leaves_the_tombstone(world):
+def test_withdrawing_leaves_the_tombstone(world: World) -> None:
     finding = world.finding(world.lead)
     app = world.screen(world.lead, "findings", finding=finding.finding_id)
     form = f"finding.withdraw:{finding.finding_id}"
@@ -111,7 +114,7 @@ def test_withdrawing_leaves_the_tombstone(world):
     assert "It repeats whole poems" not in words
 
 
-def test_a_duplicate_points_to_what_it_repeats(world):
+def test_a_duplicate_points_to_what_it_repeats(world: World) -> None:
     first, second = world.finding(world.lead, "First"), world.finding(world.lead, "Second")
     app = world.screen(world.lead, "findings", finding=second.finding_id)
     form = f"finding.duplicate:{second.finding_id}"
@@ -120,7 +123,7 @@ def test_a_duplicate_points_to_what_it_repeats(world):
     assert f"Repeats {first.finding_id}" in [button.label for button in app.button]
 
 
-def test_a_marking_hides_a_finding_from_the_list_and_the_address_alike(world):
+def test_a_marking_hides_a_finding_from_the_list_and_the_address_alike(world: World) -> None:
     hidden = world.finding(world.lead, "For our eyes", marking=Tlp.RED, to_coordinators=False)
     for person in (world.coordinator, world.rival, world.member):
         assert "For our eyes" not in said(world.screen(person, "findings"))
@@ -128,7 +131,7 @@ def test_a_marking_hides_a_finding_from_the_list_and_the_address_alike(world):
     assert "For our eyes" in said(world.screen(world.lead, "findings"))
 
 
-def test_search_and_facets_narrow_the_list(world):
+def test_search_and_facets_narrow_the_list(world: World) -> None:
     world.finding(world.lead, "Copies poems")
     world.finding(world.lead, "Writes doctests", kind=Kind.BENEFIT, severity=None, summary="Helps with tests.")
     app = world.screen(world.rival, "findings")
@@ -143,7 +146,7 @@ def test_search_and_facets_narrow_the_list(world):
     assert "No finding that you may read matches" in said(app)
 
 
-def test_a_long_list_is_turned_page_by_page(world):
+def test_a_long_list_is_turned_page_by_page(world: World) -> None:
     for number in range(22):
         world.finding(world.lead, f"Finding number {number}")
     app = world.screen(world.lead, "findings")
@@ -156,7 +159,7 @@ def test_a_long_list_is_turned_page_by_page(world):
     assert "Finding number 21" in said(app)
 
 
-def test_what_a_reporter_writes_is_never_markdown(world):
+def test_what_a_reporter_writes_is_never_markdown(world: World) -> None:
     finding = world.finding(
         world.rival,
         "![x](http://evil.example/p.png) <b>bold</b> :red[red]",
@@ -173,7 +176,7 @@ def test_what_a_reporter_writes_is_never_markdown(world):
         assert ":red[red]" not in words
 
 
-def test_an_observer_reads_but_gets_nothing_to_do(world):
+def test_an_observer_reads_but_gets_nothing_to_do(world: World) -> None:
     finding = world.finding(world.rival, marking=Tlp.GREEN)
     app = world.screen(world.observer, "findings", finding=finding.finding_id)
     assert "Copies poems" in said(app)

@@ -1,16 +1,16 @@
 """The gate, the menu of each role, and that every screen stands with and without a history."""
 
 import pytest
-from pages_reading import click, said
 from streamlit.testing.v1 import AppTest
 
 from portal.pages.menu import SCREENS
+from tests.portal.pages.pages_world import World, click, said
 
 ROLES = ("coordinator", "lead", "member", "researcher", "observer")
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_screen_of_a_role_stands_without_anything_to_show(world, role):
+def test_every_screen_of_a_role_stands_without_anything_to_show(world: World, role: str) -> None:
     person = getattr(world, role)
     app = world.screen(person)
     for screen in (s for s in SCREENS if s.open_to(world.actor(person))):
@@ -19,7 +19,7 @@ def test_every_screen_of_a_role_stands_without_anything_to_show(world, role):
 
 
 @pytest.mark.parametrize("role", ["coordinator", "lead", "researcher", "observer"])
-def test_every_screen_of_a_role_stands_with_a_history(world, role):
+def test_every_screen_of_a_role_stands_with_a_history(world: World, role: str) -> None:
     world.grant()
     run_id = world.run(world.lead)
     world.finding(world.lead, run_ids=(run_id,))
@@ -46,7 +46,7 @@ def test_every_screen_of_a_role_stands_with_a_history(world, role):
         ("coordinator", set()),
     ],
 )
-def test_the_menu_is_that_of_the_role(world, role, hidden):
+def test_the_menu_is_that_of_the_role(world: World, role: str, hidden: set[str]) -> None:
     person = getattr(world, role)
     assert {s.name for s in SCREENS if not s.open_to(world.actor(person))} == hidden
     app = world.screen(person)
@@ -55,13 +55,13 @@ def test_the_menu_is_that_of_the_role(world, role, hidden):
             app.switch_page(f"screens/{name}.py").run()
 
 
-def test_nobody_gets_past_the_gate_without_a_session(world):
+def test_nobody_gets_past_the_gate_without_a_session(world: World) -> None:
     app = world.screen(None)
     assert "You are signed out" in said(app)
     assert not app.sidebar.button
 
 
-def test_a_session_that_ended_elsewhere_stops_at_the_next_run(world):
+def test_a_session_that_ended_elsewhere_stops_at_the_next_run(world: World) -> None:
     app: AppTest = world.screen(world.lead)
     assert "Welcome, Ada" in said(app)
     world.portal.sign_in.sign_out(app.user["session"])
@@ -70,7 +70,7 @@ def test_a_session_that_ended_elsewhere_stops_at_the_next_run(world):
     assert "Welcome" not in said(app)
 
 
-def test_a_click_after_the_session_ended_writes_nothing(world):
+def test_a_click_after_the_session_ended_writes_nothing(world: World) -> None:
     finding = world.finding(world.lead)
     app = world.screen(world.coordinator, "findings", finding=finding.finding_id)
     world.portal.sign_in.sign_out(app.user["session"])
@@ -80,13 +80,13 @@ def test_a_click_after_the_session_ended_writes_nothing(world):
     assert "You are signed out" in said(app)
 
 
-def test_signing_out_ends_the_session(world):
+def test_signing_out_ends_the_session(world: World) -> None:
     app = world.screen(world.member)
     click(app, "sign_out")
     assert "You are signed out" in said(app)
 
 
-def test_the_frame_names_person_role_sandbox_and_log(world):
+def test_the_frame_names_person_role_sandbox_and_log(world: World) -> None:
     app = world.screen(world.lead)
     words = said(app)
     assert "Partner lead, Northfield University" in words
@@ -94,7 +94,7 @@ def test_the_frame_names_person_role_sandbox_and_log(world):
     assert "Log head:" in words
 
 
-def test_a_deactivated_person_is_shown_out(world):
+def test_a_deactivated_person_is_shown_out(world: World) -> None:
     app = world.screen(world.member)
     world.portal.people.deactivate(world.actor(world.lead), world.member.id, reason="left the group")
     app.run()

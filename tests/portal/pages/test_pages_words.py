@@ -27,20 +27,20 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (timedelta(days=-181), "6 months ago"),
     ],
 )
-def test_relative_time_is_one_unit(ahead, words):
+def test_relative_time_is_one_unit(ahead: timedelta, words: str) -> None:
     assert relative(NOW + ahead, NOW) == words
 
 
-def test_a_moment_is_absolute_and_relative():
+def test_a_moment_is_absolute_and_relative() -> None:
     assert when(NOW - timedelta(hours=2), NOW) == "2026-03-01 10:00 UTC (2 hours ago)"
     assert when(None, NOW) == "never"
 
 
-def test_counts_agree_with_their_noun():
+def test_counts_agree_with_their_noun() -> None:
     assert [count(n, "entry", "entries") for n in (1, 2, 1200)] == ["1 entry", "2 entries", "1,200 entries"]
 
 
-def test_a_digest_is_cut_to_what_is_compared_by_eye():
+def test_a_digest_is_cut_to_what_is_compared_by_eye() -> None:
     assert short("sha256:" + "a" * 64) == "sha256:aaaaaaaaaaaa…"
     assert short("b" * 64) == "bbbbbbbbbbbb…"
 
@@ -56,24 +56,24 @@ def test_a_digest_is_cut_to_what_is_compared_by_eye():
         ("line\nline\ttab", "line\nline\ttab"),
     ],
 )
-def test_what_cannot_be_seen_is_spelt_out(given_text, shown):
+def test_what_cannot_be_seen_is_spelt_out(given_text: str, shown: str) -> None:
     assert plain(given_text) == shown
 
 
 @given(st.text())
-def test_plain_text_holds_nothing_that_reorders_or_controls(text):
+def test_plain_text_holds_nothing_that_reorders_or_controls(text: str) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", plain(text))
 
 
 @given(st.text())
-def test_in_literal_text_no_mark_stands_unescaped_and_no_line_breaks(text):
+def test_in_literal_text_no_mark_stands_unescaped_and_no_line_breaks(text: str) -> None:
     shown = literal(text)
     assert "\n" not in shown
     assert not re.search(r"[!-/:-@\[-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", shown))
 
 
 @given(st.text())
-def test_in_prose_no_line_begins_a_block(text):
+def test_in_prose_no_line_begins_a_block(text: str) -> None:
     for line in prose(text).split("\n"):
         assert not re.match(r"(\s{4}|\t|[#>*+`~=|$:-])", line)
 
@@ -88,12 +88,12 @@ def test_in_prose_no_line_begins_a_block(text):
         max_size=6,
     )
 )
-def test_clauses_survive_being_typed_and_read(pairs):
+def test_clauses_survive_being_typed_and_read(pairs: list[tuple[str, str]]) -> None:
     clauses = tuple(NormClause(clause_id=name, text=text) for name, text in pairs)
     assert [NormClause(**clause) for clause in read(typed(clauses))] == list(clauses)
 
 
-def test_unnamed_clauses_get_names_that_are_free():
+def test_unnamed_clauses_get_names_that_are_free() -> None:
     assert read("c1: First.\n\nSecond.\n\n\nThird.") == [
         {"clause_id": "c1", "text": "First."},
         {"clause_id": "c2", "text": "Second."},
