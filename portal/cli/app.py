@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from agreements.errors import ConcordatError
+from agreements.errors import ConcordatError, Unavailable
 from portal.cli import (
     agreements,
     checkpoints,
@@ -36,8 +36,23 @@ class _Refusing(TyperGroup):
         try:
             return super().invoke(ctx)
         except ConcordatError as error:
-            show_refusal(error, as_json=wants_json(ctx))
-            raise typer.Exit(REFUSED) from None
+            refusal = error
+        except ModuleNotFoundError as error:
+            refusal = _not_installed(error)
+        show_refusal(refusal, as_json=wants_json(ctx))
+        raise typer.Exit(REFUSED)
+
+
+def _not_installed(error: ModuleNotFoundError) -> ConcordatError:
+    """The refusal where only what verifies was installed. Raises the error itself if a part of ours is missing."""
+    missing = (error.name or "").partition(".")[0]
+    if missing in ("", "agreements", "model_access", "portal"):
+        raise error
+    return Unavailable(
+        "not_installed",
+        f"This command needs {missing}, which is not installed.",
+        hint="Install the whole portal: pip install 'concordat[portal]'.",
+    )
 
 
 app = typer.Typer(

@@ -1,5 +1,6 @@
 """Commands on a portal that is not running: the API's answers, and its refusals."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,11 @@ def test_exposed_keys_stand_in_the_way(tmp_path: Path) -> None:
 def test_the_program_is_called_concordat() -> None:
     assert app.info.name == "concordat"
     assert "Staged" in run("--help").out
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, say: Say) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    refused = say("person", "list")
+    assert refused.status == 1
+    assert "needs httpx" in refused.err
+    assert "pip install 'concordat[portal]'" in refused.err
