@@ -29,11 +29,11 @@ def terms(agreement: Agreement, now: datetime) -> None:
         )
     if agreement.document_digest:
         copyable("Digest of the document: what both parties sign and what every grant pins", agreement.document_digest)
-    st.subheader("Clauses", anchor=False)
+    st.header("Clauses", anchor=False)
     for number, clause in enumerate(agreement.clauses, start=1):
         clause_card(number, clause)
     if agreement.signatures:
-        st.subheader("Signatures", anchor=False)
+        st.header("Signatures", anchor=False)
         for signature in agreement.signatures:
             signature_card(agreement, signature, now)
     if agreement.document_digest:
@@ -99,7 +99,7 @@ def signing(actor: Actor, agreement: Agreement) -> None:
         return
     party = agreement.lab_name if as_lab else agreement.institution_name
     verb = "Countersign" if as_lab else "Sign"
-    st.subheader(f"{verb} for {literal(party)}", anchor=False)
+    st.header(f"{verb} for {literal(party)}", anchor=False)
     if portal().institutions.kept_key(LAB if as_lab else agreement.institution_id) is None:
         st.info(
             "Your institution keeps its own signing key, so it signs outside the portal: download the document, run "

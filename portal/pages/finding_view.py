@@ -59,7 +59,7 @@ def words(view: FindingView, content: Content, now: datetime) -> None:
             ("Written with a language model", "yes" if content.ai_usage else "no"),
         ]
     )
-    st.subheader("Evidence", anchor=False)
+    st.header("Evidence", anchor=False)
     st.markdown(literal(view.access_statement))
     for run in content.runs:
         receipt_facts(run, now)
@@ -92,7 +92,7 @@ def history(view: FindingView, now: datetime) -> None:
     """The versions the reader may open."""
     if len(view.history) < 2:
         return
-    st.subheader("Versions", anchor=False)
+    st.header("Versions", anchor=False)
     for line in reversed(view.history):
         with row():
             go(f"Version {line.number}", "findings", finding=view.finding_id, version=str(line.number), icon="history")
@@ -105,7 +105,7 @@ def actions(actor: Actor, view: FindingView) -> None:
     findings, finding_id = portal().findings, view.finding_id
     if not view.actions:
         return
-    st.subheader("Next", anchor=False)
+    st.header("Next", anchor=False)
     if Action.ACKNOWLEDGE in view.actions:
         act(
             "Acknowledge",

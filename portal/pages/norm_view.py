@@ -44,14 +44,14 @@ def norm_page(actor: Actor, view: NormView, now: datetime) -> None:
     )
     if view.outcome:
         outcome_card(view.outcome, now)
-    st.subheader("Clauses", anchor=False)
+    st.header("Clauses", anchor=False)
     for clause in view.clauses:
         with st.container(border=True):
             st.caption(f"`{clause.clause_id}`")
             st.markdown(prose(clause.text))
     copyable("Digest of this revision: what every position is pinned to", view.revision_digest)
     evidence(view)
-    st.subheader("Positions", anchor=False)
+    st.header("Positions", anchor=False)
     if not view.positions:
         st.markdown("No institution has taken a position yet.")
     for position in reversed(view.positions):
@@ -63,7 +63,7 @@ def norm_page(actor: Actor, view: NormView, now: datetime) -> None:
     if view.blocked:
         deciding(view)
     if len(view.history) > 1:
-        st.subheader("Revisions", anchor=False)
+        st.header("Revisions", anchor=False)
         for line in reversed(view.history):
             st.markdown(
                 f"**Revision {line.number}**, {when(line.made_at, now)}, `{short(line.digest)}` {literal(line.note)}"
@@ -88,7 +88,7 @@ def evidence(view: NormView) -> None:
     """The findings it rests on, as far as the reader may know of them."""
     if not view.evidence and not view.hidden_evidence:
         return
-    st.subheader("Evidence", anchor=False)
+    st.header("Evidence", anchor=False)
     for link in view.evidence:
         with row():
             go(

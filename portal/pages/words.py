@@ -9,6 +9,8 @@ import unicodedata
 from datetime import datetime
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_ADDRESS = re.compile(r"(?:https?://|www\.|[\w.+-]+@[\w-]+\.)\S*", re.IGNORECASE)
+"""What Markdown makes a link of by itself, after it has read every escape."""
 _KEPT = frozenset("\n\t\u200c\u200d")
 """Line break and tab; the two joiners without which Persian, Indic scripts and emoji are misspelt."""
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (86_400 * 60, 86_400, "day"))
@@ -27,12 +29,12 @@ def plain(text: str) -> str:
 
 def literal(text: str) -> str:
     """Markdown that shows exactly this one line or paragraph, with no link, picture, formula or directive."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(plain(text).split()))
+    return _literal_line(" ".join(plain(text).split()))
 
 
 def prose(text: str) -> str:
     """Markdown that shows exactly this text, line by line."""
-    return "  \n".join(_PUNCTUATION.sub(r"\\\1", line.strip()) for line in plain(text).split("\n"))
+    return "  \n".join(_literal_line(line.strip()) for line in plain(text).split("\n"))
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -75,3 +77,18 @@ def sentence(text: str) -> str:
 
 def _phrase(amount: str, seconds: float) -> str:
     return f"in {amount}" if seconds > 0 else f"{amount} ago"
+
+
+def _literal_line(line: str) -> str:
+    parts, end = [], 0
+    for match in _ADDRESS.finditer(line):
+        parts += [_PUNCTUATION.sub(r"\\\1", line[end : match.start()]), _code(match[0])]
+        end = match.end()
+    return "".join([*parts, _PUNCTUATION.sub(r"\\\1", line[end:])])
+
+
+def _code(text: str) -> str:
+    """A code span: between fences longer than any run of backticks within, and apart from one at either end."""
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    apart = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{apart}{text}{apart}{fence}"

@@ -46,7 +46,7 @@ def card(reach: Reach) -> None:
         return
     with st.container(border=True, key=f"checkpoint_{checkpoint.id}"):
         with row():
-            st.markdown(f"### {literal(checkpoint.id)}")
+            st.markdown(f"**{literal(checkpoint.id)}**")
             status(checkpoint.stage)
         if checkpoint.card.summary:
             st.markdown(literal(checkpoint.card.summary))

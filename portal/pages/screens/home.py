@@ -24,7 +24,7 @@ if actor.is_coordinator:
 
 tasks = tasks_for(here, actor, at)
 if tasks or holds(actor, (Role.COORDINATOR, Role.PARTNER_LEAD)):
-    st.subheader(f"Waiting for you: {len(tasks)}" if tasks else "Waiting for you", anchor=False)
+    st.header(f"Waiting for you: {len(tasks)}" if tasks else "Waiting for you", anchor=False)
     if not tasks:
         st.markdown(":material/task_alt: Nothing waits for you.")
     for number, task in enumerate(tasks):
@@ -34,7 +34,7 @@ if tasks or holds(actor, (Role.COORDINATOR, Role.PARTNER_LEAD)):
 
 mine = [view for view in here.grants.list(actor) if actor.belongs_to(view.grant.institution_id)]
 if mine or holds(actor, (Role.PARTNER_LEAD, Role.PARTNER_MEMBER)):
-    st.subheader("Your access", anchor=False)
+    st.header("Your access", anchor=False)
     if not mine:
         empty(
             "Your institution holds no grant yet. Access begins with an agreement that both sides signed.",
@@ -60,7 +60,7 @@ if mine or holds(actor, (Role.PARTNER_LEAD, Role.PARTNER_MEMBER)):
             )
 
 reachable = [reach for reach in reach_of(here, actor) if reach.open]
-st.subheader("Checkpoints you may query", anchor=False)
+st.header("Checkpoints you may query", anchor=False)
 if not reachable:
     empty("None yet.", screen="checkpoints", label="See all checkpoints and why", icon="deployed_code")
 else:
@@ -71,7 +71,7 @@ else:
         go("Open the playground", "playground", icon="experiment")
         go("Issue a token for the API", "tokens", icon="vpn_key")
 
-st.subheader("Latest findings", anchor=False)
+st.header("Latest findings", anchor=False)
 latest = here.findings.list(actor, limit=5)
 if not latest.rows:
     empty(

@@ -102,15 +102,20 @@ def controls(reach: Reach) -> None:
     """The prompt, and how to continue it."""
     manifest = reach.checkpoint.manifest
     context = manifest.context_length if manifest else 1
-    st.segmented_control("What to do", [CONTINUE, SCORE], default=CONTINUE, required=True, key="play_mode")
-    st.pills("Begin with", list(PRESETS), key="play_preset", on_change=use_preset)
+    st.radio("What to do", [CONTINUE, SCORE], horizontal=True, key="play_mode")
+    with row():
+        st.caption("Begin with")
+        for name in PRESETS:
+            st.button(name, key=f"play_preset_{name.lower()}", on_click=use_preset, args=(name,))
     st.text_area("Prompt", key="play_prompt", height=140, max_chars=20_000)
     with st.expander("Sampling", icon=":material/tune:"):
         left, right = st.columns(2)
-        left.slider("Tokens to write, at most", 1, context, min(64, context), key="play_max_tokens")
-        left.slider("Answers", 1, 4, 1, key="play_n")
-        right.slider("Temperature", 0.0, 2.0, 0.8, 0.05, key="play_temperature", help="0 always takes the likeliest.")
-        right.slider("Top-p", 0.05, 1.0, 0.95, 0.05, key="play_top_p")
+        left.number_input("Tokens to write, at most", 1, context, min(64, context), key="play_max_tokens")
+        left.number_input("Answers", 1, 4, 1, key="play_n")
+        right.number_input(
+            "Temperature", 0.0, 2.0, 0.8, 0.05, key="play_temperature", help="0 always takes the likeliest."
+        )
+        right.number_input("Top-p", 0.05, 1.0, 0.95, 0.05, key="play_top_p")
         left.multiselect(
             "Stop at",
             ["\n", "\n\n", "."],
@@ -123,11 +128,9 @@ def controls(reach: Reach) -> None:
         st.checkbox("Show token probabilities", key="play_logprobs", help="Needs the operation logprobs.")
 
 
-def use_preset() -> None:
+def use_preset(name: str) -> None:
     """Put the preset's words where the prompt is."""
-    preset = PRESETS.get(state.get("play_preset") or "")
-    if preset:
-        state["play_prompt"] = preset
+    state["play_prompt"] = PRESETS[name]
 
 
 def costing() -> None:
@@ -152,7 +155,6 @@ def costing() -> None:
         key="play_run",
         type="primary",
         icon=":material/play_arrow:",
-        shortcut="Ctrl+Enter",
         on_click=start,
         args=(instance(_FORM), left),
     )

@@ -68,7 +68,7 @@ def detail(decision_id: str) -> None:
         for condition in proposal.conditions:
             st.markdown(f":material/rule: {literal(condition)}")
     fields([("Decided by", literal(here.people.name(decision.decided_by))), ("When", when(decision.decided_at, at))])
-    st.subheader("It cites", anchor=False)
+    st.header("It cites", anchor=False)
     for finding in proposal.findings:
         go(
             f"{finding.finding_id}, version {finding.version}",
@@ -102,7 +102,7 @@ def board() -> None:
     if not shown.families:
         empty("No checkpoint is registered.", screen="checkpoints", label="Checkpoints", icon="stairs")
     for family in shown.families:
-        st.subheader(f"Family {literal(family.family)}", anchor=False)
+        st.header(f"Family {literal(family.family)}", anchor=False)
         picture, said = ladder_picture(family)
         st.altair_chart(picture, alt=said)
         for column, cell in zip(st.columns(len(family.cells)), family.cells, strict=True):
@@ -111,7 +111,7 @@ def board() -> None:
     if actor.is_coordinator:
         decision_form(actor, [cell for family in shown.families for cell in family.cells])
     decisions = here.release.list(actor)
-    st.subheader("Decisions", anchor=False)
+    st.header("Decisions", anchor=False)
     if not decisions:
         st.markdown("None has been recorded yet.")
     for decision in decisions:

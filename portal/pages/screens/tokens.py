@@ -49,7 +49,13 @@ def issuing() -> None:
             key=field(_FORM, "purpose"),
             help="A token for one purpose needs no X-Concordat-Purpose header.",
         )
-        st.slider("Hours it lives", 1, here.settings.token_hours, here.settings.token_hours, key=field(_FORM, "hours"))
+        st.number_input(
+            f"Hours it lives, at most {here.settings.token_hours}",
+            1,
+            here.settings.token_hours,
+            here.settings.token_hours,
+            key=field(_FORM, "hours"),
+        )
         submit(
             "Issue the token",
             _FORM,
@@ -78,14 +84,15 @@ def reveal(issued: IssuedToken) -> None:
         st.markdown(f"**Your token**, good until {when(issued.record.expires_at, at)}")
         st.code(issued.token, language=None, wrap_lines=True)
         st.caption("The portal keeps no copy. Put it where your other secrets are; whoever has it acts as you.")
-        shell, python = st.tabs(["curl", "Python"])
-        shell.code(
+        st.caption("With curl")
+        st.code(
             f'curl {base}/v1/completions \\\n  -H "Authorization: Bearer $CONCORDAT_TOKEN"{header} \\\n'
             '  -H "Content-Type: application/json" \\\n'
             f'  -d \'{{"model": "{model}", "prompt": "Once upon a time", "max_tokens": 24}}\'',
             language="bash",
         )
-        python.code(
+        st.caption("With the openai package for Python")
+        st.code(
             "import os\nfrom openai import OpenAI\n\n"
             f'client = OpenAI(base_url="{base}/v1", api_key=os.environ["CONCORDAT_TOKEN"]{headers})\n'
             f'answer = client.completions.create(model="{model}", prompt="Once upon a time", max_tokens=24)\n'

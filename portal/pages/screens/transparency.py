@@ -76,7 +76,7 @@ with st.container(border=True):
     copyable("Verifier key: pin it once", here.log.vkey)
 if actor.is_coordinator:
     verifying()
-st.subheader("Entries", anchor=False)
+st.header("Entries", anchor=False)
 st.caption(
     "All that you may know of, newest first."
     if actor.is_coordinator

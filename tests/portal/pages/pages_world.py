@@ -306,7 +306,7 @@ def tick() -> Callable[[], datetime]:
 
 def said(app: AppTest) -> str:
     """All the words on the screen."""
-    kinds = ("title", "subheader", "markdown", "caption", "success", "error", "warning", "info", "code")
+    kinds = ("title", "header", "markdown", "caption", "success", "error", "warning", "info", "code")
     return "\n".join(str(element.value) for kind in kinds for element in getattr(app, kind))
 
 

@@ -38,8 +38,8 @@ def test_the_declared_purpose_goes_into_the_run(world: World) -> None:
 def test_sampling_controls_reach_the_engine(world: World) -> None:
     world.grant()
     app = ready(world, world.lead)
-    app.slider(key="play_max_tokens").set_value(3)
-    app.slider(key="play_temperature").set_value(0.0)
+    app.number_input(key="play_max_tokens").set_value(3)
+    app.number_input(key="play_temperature").set_value(0.0)
     app.text_input(key="play_seed").set_value("7")
     app.checkbox(key="play_logprobs").check()
     click(app, "play_run")
@@ -49,7 +49,7 @@ def test_sampling_controls_reach_the_engine(world: World) -> None:
 
 def test_a_preset_fills_the_prompt(world: World) -> None:
     app = world.screen(world.researcher, "playground")
-    app.pills(key="play_preset").set_value("Story").run()
+    click(app, "play_preset_story")
     assert "Once upon a time" in existing(app.text_area(key="play_prompt").value)
 
 

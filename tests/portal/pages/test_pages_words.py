@@ -69,13 +69,26 @@ def test_plain_text_holds_nothing_that_reorders_or_controls(text: str) -> None:
 def test_in_literal_text_no_mark_stands_unescaped_and_no_line_breaks(text: str) -> None:
     shown = literal(text)
     assert "\n" not in shown
-    assert not re.search(r"[!-/:-@\[-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", shown))
+    assert not re.search(r"[!-/:-@\[-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]|(`+).*?(?<!`)\1(?!`)", "", shown))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://evil.example/a_b *now*", r"see `https://evil.example/a_b` \*now\*"),
+        ("(WWW.evil.example)", r"\(`WWW.evil.example)`"),
+        ("ask ann@evil.example", "ask `ann@evil.example`"),
+        ("http://a``b`", "``` http://a``b` ```"),
+    ],
+)
+def test_an_address_is_code_and_becomes_no_link(text: str, shown: str) -> None:
+    assert literal(text) == prose(text) == shown
 
 
 @given(st.text())
 def test_in_prose_no_line_begins_a_block(text: str) -> None:
     for line in prose(text).split("\n"):
-        assert not re.match(r"(\s{4}|\t|[#>*+`~=|$:-])", line)
+        assert not re.match(r"(\s{4}|\t|[#>*+~=|$:-]|`+[^`]*$)", line)
 
 
 @given(
