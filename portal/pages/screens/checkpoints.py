@@ -19,7 +19,7 @@ WHO = {
 BASES = {
     Basis.GRANT: "under your institution's grant",
     Basis.PUBLIC: "because it is public",
-    Basis.LAB: "for the lab",
+    Basis.LAB: "as a coordinator of the lab",
 }
 
 actor, here, at = current_actor(), portal(), now()

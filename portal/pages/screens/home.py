@@ -81,15 +81,12 @@ if not latest.rows:
         icon="lab_profile",
     )
 for finding in latest.rows:
-    with st.container(border=True), row():
-        go(
-            f"{finding.finding_id}: {literal(finding.title)}",
-            "findings",
-            finding=finding.finding_id,
-            icon="lab_profile",
-        )
-        marking(finding.marking)
-        status(finding.status)
+    with st.container(border=True):
+        st.markdown(f"**{literal(finding.title)}**")
+        with row():
+            go(finding.finding_id, "findings", finding=finding.finding_id, icon="lab_profile")
+            marking(finding.marking)
+            status(finding.status)
 if latest.rows:
     with row():
         go(f"All {count(latest.total, 'finding')}", "findings")
