@@ -1,5 +1,6 @@
 """What every test shares: property tests that judge behaviour and never speed."""
 
+import atexit
 import os
 from pathlib import Path
 
@@ -19,8 +20,9 @@ def ladder() -> Ladder:
     return build_ladder(Path(kept) if kept else Path(__file__).parents[1] / ".cache" / "ladder")
 
 
-def pytest_unconfigure() -> None:
-    """Let pytest's summary be the last word.
+@atexit.register
+def _leave_the_last_word_to_pytest() -> None:
+    """Say nothing after pytest's summary.
 
     DuckDB's binding lists on stderr, at interpreter exit, every object that a kept traceback still refers to; a run
     whose tests raise on purpose keeps many.
