@@ -12,6 +12,7 @@ from enum import StrEnum
 from agreements.actors import Actor
 from agreements.deciders import Decider, Event, Value
 from agreements.errors import Conflict, Forbidden, Unauthenticated
+from agreements.scopes import Slug
 
 
 class CredentialKind(StrEnum):
@@ -69,7 +70,7 @@ class IssueCredential(Value):
     person_id: str
     label: str
     grant_id: str | None = None
-    purpose: str | None = None
+    purpose: Slug | None = None
     expires_at: datetime
 
 

@@ -2,13 +2,15 @@
 
 from datetime import datetime, timedelta
 
-from agreements.actors import Actor, Channel
+from agreements.actors import Actor, Channel, Role
 from agreements.credentials import Credential, CredentialKind, EndCredential, IssueCredential
 from agreements.deciders import Value
 from agreements.errors import Conflict, Fixer, Forbidden, Invalid, NotFound, Unauthenticated
 from agreements.ids import new_id
+from agreements.people import Person
 from agreements.tokens import AccessClaims, AuthorizationDetails, TokenIssuer
 from portal.config import Settings
+from portal.inputs import parse
 from portal.services.aggregates import CREDENTIALS, GRANTS, PEOPLE
 from portal.services.grants import GrantService
 from portal.services.kernel import Kernel
@@ -48,7 +50,7 @@ class TokenService:
         hours: int | None = None,
         idempotency_key: str | None = None,
     ) -> IssuedToken:
-        """A token for the actor: naming a grant of theirs, or none (roles and public checkpoints only).
+        """A token for the actor: held to a grant of theirs, or to none and good for all their role allows.
 
         An actor who came with a token gets one that opens no more and lives no longer. Raises Forbidden for a grant of
         others or a wider token, Conflict for a grant that is not active, Invalid for a purpose outside it.
@@ -62,30 +64,33 @@ class TokenService:
             )
         ends = [self._kernel.clock() + timedelta(hours=hours)]
         if actor.token_id is not None:
-            ends.append(self._end_of_parent(actor.token_id, grant_id, purpose))
+            ends.append(self._end_of_parent(actor.token_id, grant_id))
         if grant_id is not None:
             ends.append(self._end_of_grant(actor, grant_id, purpose))
-        command = IssueCredential(
-            credential_id=new_id("tok"),
-            kind=CredentialKind.ACCESS_TOKEN,
-            person_id=actor.person_id,
-            label=label.strip()[:120] or "access token",
-            grant_id=grant_id,
-            purpose=purpose,
-            expires_at=min(ends),
+        command = parse(
+            IssueCredential,
+            {
+                "credential_id": new_id("tok"),
+                "kind": CredentialKind.ACCESS_TOKEN,
+                "person_id": actor.person_id,
+                "label": label.strip()[:120] or "access token",
+                "grant_id": grant_id,
+                "purpose": purpose,
+                "expires_at": min(ends),
+            },
         )
         record = self._kernel.execute(
             CREDENTIALS, command.credential_id, command, actor, idempotency_key=idempotency_key
         )
         return IssuedToken(token=self._issuer.encode(self._claims(record)), record=record)
 
-    def _end_of_parent(self, token_id: str, grant_id: str | None, purpose: str | None) -> datetime:
+    def _end_of_parent(self, token_id: str, grant_id: str | None) -> datetime:
         """When a token that another one asks for has to end. Raises Forbidden where it would open more than that."""
         parent = self._kernel.state(CREDENTIALS, token_id)
-        if parent.grant_id not in {None, grant_id} or parent.purpose not in {None, purpose}:
+        if parent.grant_id not in {None, grant_id}:
             raise Forbidden(
                 "token_widens",
-                "A token issues only tokens for its own grant and purpose.",
+                "A token that names a grant issues only tokens for that grant.",
                 hint="Sign in to the portal and issue it on the Tokens page.",
                 fixer=Fixer.CALLER,
             )
@@ -142,10 +147,29 @@ class TokenService:
         if person.deactivated_at is not None:
             raise Unauthenticated("person_deactivated", "The token's holder may not use the portal any more.")
         return Authenticated(
-            actor=person.actor(Channel.API, token_id=record.id, grant_id=record.grant_id),
+            actor=self._bearer(person, record),
             purpose=record.purpose,
             expires_at=record.expires_at or now,
         )
+
+    def _bearer(self, person: Person, record: Credential) -> Actor:
+        """Whom the token speaks for.
+
+        One that names a grant lies in notebooks and scripts: it speaks for a member of the grant's institution, and
+        binds nobody, whatever else its holder is.
+        """
+        actor = person.actor(Channel.API, token_id=record.id, grant_id=record.grant_id)
+        if record.grant_id is None:
+            return actor
+        institution_id = self._kernel.state(GRANTS, record.grant_id).institution_id
+        memberships = dict.fromkeys(
+            membership.model_copy(update={"role": Role.PARTNER_MEMBER})
+            if membership.role is Role.PARTNER_LEAD
+            else membership
+            for membership in actor.memberships
+            if membership.institution_id == institution_id
+        )
+        return actor.model_copy(update={"memberships": tuple(memberships)})
 
     def revoke(self, actor: Actor, token_id: str, *, reason: str = "revoked by its holder") -> Credential:
         """End a token. Raises NotFound for a token that is neither one's own nor one's to administer."""
