@@ -204,6 +204,8 @@ def _checkpoint(case: _Case) -> Denied | None:
             return None
         if subject.stage in {"partner_access", "public"} and scope.covers_family(subject.family):
             return None
+    # A family selector opens nothing while a checkpoint is withheld.
+    naming = [subject.checkpoint_id, *([] if subject.stage == "withheld" else [family_selector(subject.family)])]
     withheld = scope is not None and subject.stage == "withheld" and scope.covers_family(subject.family)
     return Denied(
         code="checkpoint_not_granted",
@@ -212,7 +214,7 @@ def _checkpoint(case: _Case) -> Denied | None:
             if withheld
             else f"Grant {grant.id} does not cover {subject.checkpoint_id}."
         ),
-        hint=f"The grant would have to name {subject.checkpoint_id} or {family_selector(subject.family)}.",
+        hint=f"The grant would have to name {' or '.join(naming)}.",
         fixer=Fixer.COORDINATOR,
     )
 
