@@ -90,7 +90,7 @@ def drafted(form: str) -> FindingDraft:
     )
     lists = ("recipients", "checkpoint_ids", "run_ids")
     values = {name: state[f"{form}.{name}"] for name in names}
-    return parse(FindingDraft, {**values, **{name: tuple(state[f"{form}.{name}"]) for name in lists}})
+    return parse(FindingDraft, {**values, **{name: tuple(state.get(f"{form}.{name}", ())) for name in lists}})
 
 
 def _institution(actor: Actor, form: str, before: FindingDraft | None) -> None:
@@ -119,14 +119,17 @@ def _evidence(actor: Actor, form: str, given: Mapping[str, Any], run_id: str) ->
             return which
         return f"{which}, {run.terms.checkpoint_id}, {run.started_at:%Y-%m-%d %H:%M}"
 
-    st.multiselect(
-        "Runs it rests on",
-        list(dict.fromkeys([*cited, *completed])),
-        default=list(dict.fromkeys(cited)),
-        format_func=described,
-        key=f"{form}.run_ids",
-        help="The facts of each receipt (checkpoint digest, sampling, time) are frozen into the finding.",
-    )
+    if cited or completed:
+        st.multiselect(
+            "Runs it rests on",
+            list(dict.fromkeys([*cited, *completed])),
+            default=list(dict.fromkeys(cited)),
+            format_func=described,
+            key=f"{form}.run_ids",
+            help="The facts of each receipt (checkpoint digest, sampling, time) are frozen into the finding.",
+        )
+    else:
+        st.markdown("You may read no completed run yet. Without one, say in the summary how you know.")
     st.multiselect(
         "Checkpoints it is about (those of the runs are added)",
         [view.checkpoint.id for view in portal().checkpoints.list(actor)],
