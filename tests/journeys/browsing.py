@@ -116,6 +116,7 @@ class Visitor:
         """Wait until the screen is drawn, and hold it to what every screen must be."""
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
         expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=PATIENCE_MS)
+        expect(self.page.locator("[data-stale=true]")).to_have_count(0, timeout=PATIENCE_MS)
         drawn = self.page.get_by_role("heading", level=1).or_(self.page.get_by_test_id("stException"))
         expect(drawn.first).to_be_visible(timeout=PATIENCE_MS)
         self.no_exception()
@@ -128,7 +129,8 @@ class Visitor:
     def menu(self, title: str) -> None:
         """Go to a screen by the menu."""
         self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=title, exact=True).click()
-        self.heads(title)
+        expect(self.page).to_have_title(f"{title} · Concordat", timeout=PATIENCE_MS)
+        self.settle()
 
     def heads(self, title: str) -> None:
         """The screen of that title is shown, in full."""

@@ -80,7 +80,7 @@ def furnish(server: Server, cast: Cast) -> Furnished:
             finding=finding.finding_id,
             hostile=hostile.finding_id,
             norm=norm.norm_id,
-            decision=decision.decision_id,
+            decision=decision.decision.decision_id,
         )
 
 
