@@ -134,7 +134,7 @@ class Term(ClauseBase):
 
     def effects(self) -> tuple[Effect, ...]:
         """Enforced as expiry of every grant."""
-        return (Effect(kind=EffectKind.ENFORCED, summary=f"Every grant ends at the latest after {self.days} days."),)
+        return (Effect(kind=EffectKind.ENFORCED, summary=f"Every grant ends at the latest after {self.days:,} days."),)
 
 
 class Feedback(ClauseBase):

@@ -30,5 +30,8 @@ class People(Protocol):
     def unknown(self, person_ids: Collection[str]) -> frozenset[str]:
         """Those of the ids that belong to nobody."""
 
+    def institution_name(self, institution_id: str) -> str:
+        """How the institution is called."""
+
     def name(self, person_id: str) -> str:
         """How the person is called."""

@@ -321,10 +321,11 @@ class FindingService:
         )
 
     def _credit(self, state: Finding, version: Version) -> str:
+        institution = self._people.institution_name(state.institution_id)
         match version.content.credit:
             case Credit.NAMED:
-                return f"{self._people.name(state.reporter_id)}, {state.institution_id}"
+                return f"{self._people.name(state.reporter_id)}, {institution}"
             case Credit.INSTITUTION:
-                return state.institution_id
+                return institution
             case Credit.NONE:
                 return "The reporter wishes not to be named."

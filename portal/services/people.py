@@ -81,6 +81,10 @@ class PeopleService:
         )
         return frozenset(person_ids) - {row["person_id"] for row in rows}
 
+    def institution_name(self, institution_id: str) -> str:
+        """How the institution is called. Raises NotFound."""
+        return self._institutions.get(institution_id).name
+
     def name(self, person_id: str) -> str:
         """How the person is called; automatic actors go by their rule's name."""
         try:

@@ -56,6 +56,9 @@ class Registered:
 
 
 class Directory:
+    def institution_name(self, institution_id: str) -> str:
+        return institution_id.title()
+
     def coordinator_ids(self) -> tuple[str, ...]:
         return ("cora",)
 

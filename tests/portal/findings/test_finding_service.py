@@ -36,7 +36,7 @@ def test_filing_gives_a_permanent_id_and_a_receipt_of_what_was_said(findings: Fi
     second = findings.file(reporter, draft(title="Another"))
     assert (first.finding_id, second.finding_id) == ("CDT-2026-0001", "CDT-2026-0002")
     assert findings.get(reporter, first.finding_id) == first
-    assert first.credit == "Ada, uni"
+    assert first.credit == "Ada, Uni"
     assert first.content is not None
     assert first.content.marking is Tlp.AMBER
 

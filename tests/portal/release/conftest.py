@@ -50,6 +50,9 @@ class Surroundings:
     def facts(self, run_id: str, actor: Actor) -> RunFacts:
         raise NotFound("run_not_found", f"{actor.name} knows no run {run_id}.")
 
+    def institution_name(self, institution_id: str) -> str:
+        return institution_id.title()
+
     def coordinator_ids(self) -> tuple[str, ...]:
         return ("cora",)
 
