@@ -169,9 +169,12 @@ def untrusted(text: str, *, label: str = "") -> None:
     st.code(plain(text) or " ", language=None, wrap_lines=True)
 
 
-def budget(used: int, held: int, total: int) -> None:
-    """How much of a token budget is gone."""
+def budget(used: int, held: int, total: int, *, ended: bool = False) -> None:
+    """How much of a token budget is gone; of an ended grant, what had been used of it."""
     share = min((used + held) / total, 1.0) if total else 1.0
+    if ended:
+        st.progress(share, text=f"**{used:,}** of {total:,} tokens were used")
+        return
     left = max(total - used - held, 0)
     waiting = f", {held:,} held for runs under way" if held else ""
     st.progress(share, text=f"**{left:,}** of {total:,} tokens left{waiting}")

@@ -121,7 +121,7 @@ def card(view: GrantView, *, whole: bool = False) -> None:
                 help="Depth of access: AL1 outputs, AL2 also probabilities, AL3 internals.",
             )
         st.caption(f"{literal(view.institution_name)} · ends {when(scope.expires_at, at)}")
-        budget(view.used_tokens, view.held_tokens, scope.token_budget)
+        budget(view.used_tokens, view.held_tokens, scope.token_budget, ended=not view.active)
         if not whole:
             return
         fields(
