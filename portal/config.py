@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2 * 2**20
     worker_memory_bytes: Annotated[int, Field(ge=2**28)] = 4 * 2**30
     """Memory all workers may use together."""
-    worker_threads: Annotated[int, Field(ge=1, le=256)] = 2
+    worker_threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processor threads per worker; more help large checkpoints on a machine with cores to spare."""
 
     @property
     def url(self) -> str:
