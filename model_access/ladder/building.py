@@ -3,8 +3,10 @@
 import json
 import math
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -22,6 +24,7 @@ Progress = Callable[[LadderProgress], None]
 _PREPARATION_SHARE = 0.06
 """Part of the whole work that reading the corpus and training the tokenizer take."""
 _ETA_AFTER_FRACTION = 0.1
+_TRAINERS = 2
 
 
 class _Meter:
@@ -30,7 +33,9 @@ class _Meter:
     def __init__(self, recipe: Recipe, report: Progress) -> None:
         self._recipe, self._report = recipe, report
         self._total = sum(map(recipe.cost, recipe.rungs))
-        self._done = 0.0
+        self._done: dict[str, float] = {}
+        self._finished = 0
+        self._lock = threading.Lock()  # two rungs train at once, and reports must not go backwards
         self._started = time.monotonic()
 
     def preparing(self, label: str, part: float) -> None:
@@ -39,19 +44,23 @@ class _Meter:
 
     def training(self, rung: RungRecipe, steps: int) -> None:
         """``steps`` of ``rung`` are done."""
-        work = (self._done + self._recipe.cost(rung) * steps / rung.steps) / self._total
-        fraction = _PREPARATION_SHARE + (1 - _PREPARATION_SHARE) * work
-        elapsed = time.monotonic() - self._started
-        eta = elapsed * (1 - fraction) / fraction if fraction > _ETA_AFTER_FRACTION else None
-        self._report(
-            LadderProgress(
-                fraction=min(1.0, fraction), label=f"training {rung.id}, step {steps} of {rung.steps}", eta_s=eta
-            )
-        )
+        with self._lock:
+            self._done[rung.id] = self._recipe.cost(rung) * steps / rung.steps
+            self._tell()
 
     def finished(self, rung: RungRecipe) -> None:
         """The rung is in place."""
-        self._done += self._recipe.cost(rung)
+        with self._lock:
+            self._done[rung.id] = self._recipe.cost(rung)
+            self._finished += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        fraction = _PREPARATION_SHARE + (1 - _PREPARATION_SHARE) * sum(self._done.values()) / self._total
+        elapsed = time.monotonic() - self._started
+        eta = elapsed * (1 - fraction) / fraction if fraction > _ETA_AFTER_FRACTION else None
+        label = f"training, {self._finished} of {len(self._recipe.rungs)} sizes ready"
+        self._report(LadderProgress(fraction=min(1.0, fraction), label=label, eta_s=eta))
 
 
 def build(target: Path, recipe: Recipe, report: Progress) -> Ladder:
@@ -65,14 +74,19 @@ def build(target: Path, recipe: Recipe, report: Progress) -> Ladder:
     tokens, held_out_tokens = encode(tokenizer, corpus.training), encode(tokenizer, corpus.held_out)
     bytes_per_token = sum(len(text.encode()) for text in corpus.held_out) / len(held_out_tokens)
     meter.preparing("starting to train", 1.0)
-    rungs: list[Rung] = []
-    for rung in recipe.rungs:
+
+    def finish(rung: RungRecipe) -> Rung:
         done = finished_rung(target, rung.id, recipe)
         if done is None:
             done = _build_rung(target, recipe, rung, tokenizer, tokens, held_out_tokens, bytes_per_token, meter)
-        rungs.append(done)
         meter.finished(rung)
-    return write_ladder(target, recipe, tuple(rungs))
+        return done
+
+    # Two rungs at a time, the longest first: torch lets go of the interpreter, so two cores do twice the work.
+    with ThreadPoolExecutor(_TRAINERS, thread_name_prefix="train") as trainers:
+        futures = {rung.id: trainers.submit(finish, rung) for rung in reversed(recipe.rungs)}
+        rungs = tuple(futures[rung.id].result() for rung in recipe.rungs)
+    return write_ladder(target, recipe, rungs)
 
 
 def _build_rung(

@@ -4,6 +4,7 @@ Muon (Keller Jordan, 2024) steps every weight matrix by its momentum made orthog
 tokens needed against Adam alone, which is what makes the demo's first start bearable.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 
 import torch
@@ -17,6 +18,7 @@ END_OF_TEXT = "<|endoftext|>"
 _WARM_UP_STEPS = 50
 _MOMENTUM = 0.95
 _EVALUATION_WINDOWS = 160
+_INITIALISING = threading.Lock()  # torch has one generator for the process; each rung starts from the same seed
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int) -> Tokenizer:
@@ -44,21 +46,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
 
 def train(recipe: Recipe, rung: RungRecipe, tokens: torch.Tensor, on_step: Callable[[int], None]) -> GPT2LMHeadModel:
     """The trained model. ``tokens`` is one long row (T,); ``on_step`` hears how many steps are done."""
-    torch.manual_seed(recipe.seed)
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=recipe.vocabulary,
-            n_positions=recipe.context_length,
-            n_embd=rung.width,
-            n_layer=rung.layers,
-            n_head=rung.heads,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            bos_token_id=0,
-            eos_token_id=0,
-        )
-    )
+    model = _fresh_model(recipe, rung)
     order = torch.Generator().manual_seed(recipe.seed)
     matrices = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and ".h." in name]
     chosen = {id(weight) for weight in matrices}
@@ -79,6 +67,24 @@ def train(recipe: Recipe, rung: RungRecipe, tokens: torch.Tensor, on_step: Calla
                 _muon_step(weight, momentum, recipe.matrix_rate * pace)
         on_step(step + 1)
     return model.eval()
+
+
+def _fresh_model(recipe: Recipe, rung: RungRecipe) -> GPT2LMHeadModel:
+    config = GPT2Config(
+        vocab_size=recipe.vocabulary,
+        n_positions=recipe.context_length,
+        n_embd=rung.width,
+        n_layer=rung.layers,
+        n_head=rung.heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    with _INITIALISING:
+        torch.manual_seed(recipe.seed)
+        return GPT2LMHeadModel(config)
 
 
 def held_out_loss(model: GPT2LMHeadModel, tokens: torch.Tensor, window: int) -> float:

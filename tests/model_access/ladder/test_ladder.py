@@ -84,7 +84,7 @@ def test_progress_rises_to_one_and_says_what_is_done(built: tuple[Path, Ladder, 
     fractions = [progress.fraction for progress in heard]
     assert fractions == sorted(fractions)
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
-    assert any("tiny-b" in progress.label for progress in heard)
+    assert any("sizes ready" in progress.label for progress in heard)
     assert any(progress.eta_s is not None for progress in heard)
 
 
