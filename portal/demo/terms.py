@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from agreements.agreement import Agreement
 from agreements.clauses import Clause, PermittedUses, Term, UsageLimits
-from agreements.library import template
 from agreements.scopes import Operation, family_selector
+from agreements.standard_terms import template
 from portal.demo.cast import ESTUARY, LAKESIDE, NORTHGATE, OPENWATCH, TESSELLATE
 from portal.demo.world import World
 

@@ -21,7 +21,7 @@ from agreements.clauses import parse_clauses
 from agreements.dsse import Envelope
 from agreements.errors import Conflict, Invalid, NotFound
 from agreements.ids import new_id
-from agreements.library import Template, template, templates
+from agreements.standard_terms import Template, template, templates
 from portal.inputs import parse
 from portal.services.aggregates import AGREEMENTS
 from portal.services.institutions import InstitutionService

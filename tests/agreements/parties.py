@@ -15,7 +15,7 @@ from agreements.agreement import (
 )
 from agreements.dsse import sign
 from agreements.keys import SigningKey
-from agreements.library import template
+from agreements.standard_terms import template
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)

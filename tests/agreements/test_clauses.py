@@ -15,7 +15,7 @@ from agreements.clauses import (
     parse_clauses,
 )
 from agreements.errors import ConcordatError, Invalid, NotFound
-from agreements.library import template, templates
+from agreements.standard_terms import template, templates
 from tests.agreements.parties import NOW
 
 

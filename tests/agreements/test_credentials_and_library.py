@@ -21,7 +21,7 @@ from agreements.credentials import (
 )
 from agreements.deciders import Event
 from agreements.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from agreements.library import template, templates
+from agreements.standard_terms import template, templates
 from tests.agreements.parties import COORDINATOR, LATER, LEAD, MEMBER, NOW, OUTSIDER
 
 SECRET = "the words in the link"

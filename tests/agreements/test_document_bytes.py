@@ -10,7 +10,7 @@ import pytest
 SCRIPT = """
 from agreements.agreement import Agreement
 from agreements.canonical import digest_of
-from agreements.library import template
+from agreements.standard_terms import template
 print(digest_of(Agreement(id="agr_1", clauses=template("software-access").clauses).document()))
 """
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from agreements.agreement import Agreement
 from agreements.deciders import Value
-from agreements.library import Template
+from agreements.standard_terms import Template
 from portal.api.auth import Signed, ThePortal
 from portal.api.rest.shapes import IdempotencyKey, Listing, ObjectId, Reason
 

@@ -1,4 +1,4 @@
-"""The library of agreement templates: data files that ship with the package."""
+"""Standard terms: agreement templates, data files that ship with the package."""
 
 import json
 from functools import cache
