@@ -18,7 +18,7 @@ T ?= tests
 # A fresh clone is a fresh machine: say what is being done, since the first time takes minutes.
 say = @printf '\033[1;36m==>\033[0m %s\n'
 
-.PHONY: help run demo test check format browser storm bench screenshots constraints clean
+.PHONY: help run demo test check format browser storm screenshots constraints clean
 
 help: ## List what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ demo: run ## The same as run
 
 test: $(STAMPS)/test $(STAMPS)/sandbox $(STAMPS)/chromium ## Install what tests need, Chromium included, and run them (T=path)
 	$(say) 'Running the tests; the first run trains the demo ladder.'
-	@$(PYTEST) -m 'not benchmark' $(T)
+	@$(PYTEST) $(T)
 
 check: $(STAMPS)/lint ## Formatting, lint and types
 	$(say) 'Checking format, lint and types.'
@@ -48,9 +48,6 @@ browser: $(STAMPS)/test $(STAMPS)/sandbox $(STAMPS)/chromium ## Only the tests t
 
 storm: $(STAMPS)/test ## Only the tests that kill the portal while it writes
 	@$(PYTEST) -m storm tests
-
-bench: $(STAMPS)/test $(STAMPS)/sandbox ## Only the benchmarks
-	@$(PYTEST) -m benchmark tests
 
 screenshots: $(STAMPS)/test $(STAMPS)/sandbox $(STAMPS)/chromium ## Take the pictures in docs/screens from a running demo
 	$(say) 'Taking pictures of every screen.'
