@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 
 from agreements.deciders import Value
 from model_access.generation import ChoiceDelta, ChoiceResult, Failed, Finished, RunEvent
@@ -52,7 +53,8 @@ class ActiveRun:
         events: asyncio.Queue[RunEvent] = asyncio.Queue()
 
         def hand_over(event: RunEvent) -> None:
-            loop.call_soon_threadsafe(events.put_nowait, event)
+            with suppress(RuntimeError):  # the reader's loop may be closed by now: nobody reads any more
+                loop.call_soon_threadsafe(events.put_nowait, event)
 
         self._attach(hand_over)
         while isinstance(event := await events.get(), ChoiceDelta):
