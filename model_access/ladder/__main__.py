@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     try:
         build(target, recipe, report)
     except ConcordatError as error:
-        print(json.dumps({"refused": error.code, "message": error.message}), flush=True)  # noqa: T201
+        print(json.dumps({"refused": error.code, "message": error.message}), flush=True)  # noqa: T201 - stdout is the report
         return 1
     return 0
 

@@ -112,7 +112,7 @@ def _attempts(plan: _Plan) -> dict[str, Callable[[], str]]:
         "signal the parent": lambda: _signal(plan.parent_pid),
     }
     for path in plan.outside_files:
-        tried[f"read {path}"] = lambda path=path: str(len(Path(path).read_bytes()))  # type: ignore[misc]
+        tried[f"read {path}"] = lambda path=path: str(len(Path(path).read_bytes()))  # type: ignore[misc]  # mypy cannot type a bound default
     return tried
 
 

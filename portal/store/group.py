@@ -61,7 +61,7 @@ class Group:
         if not missing:
             return
         found = self._connection.execute(
-            f"SELECT stream, version, body FROM state WHERE stream IN ({', '.join('?' * len(missing))})",  # noqa: S608
+            f"SELECT stream, version, body FROM state WHERE stream IN ({', '.join('?' * len(missing))})",  # noqa: S608 - constants and placeholders only
             missing,
         ).fetchall()
         for stream, version, body in found:

@@ -90,7 +90,7 @@ class Log:
         if not 0 <= position < size:
             raise NotFound("no_such_entry", f"The log has {size} entries, numbered from 0.")
         with self._database.snapshot() as cursor:
-            row = cursor.execute(f"SELECT {LEAF_COLUMNS} FROM event WHERE position = ?", [position]).fetchone()  # noqa: S608
+            row = cursor.execute(f"SELECT {LEAF_COLUMNS} FROM event WHERE position = ?", [position]).fetchone()  # noqa: S608 - constants and placeholders only
         if row is None:
             raise VerificationError("entry_missing", f"The entry at {position} is gone.", hint=_VERIFY_HINT)
         return Leaf(*row)

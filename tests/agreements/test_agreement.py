@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agreements.actors import Actor
 from agreements.agreement import (
     AGREEMENT,
     PAYLOAD_TYPE,
@@ -68,10 +69,10 @@ def test_the_lab_cannot_sign_first() -> None:
 
 
 @pytest.mark.parametrize("actor", [MEMBER, OUTSIDER, RESEARCHER, COORDINATOR])
-def test_only_a_lead_of_the_institution_signs_for_it(actor: object) -> None:
+def test_only_a_lead_of_the_institution_signs_for_it(actor: Actor) -> None:
     agreement = offered()
     with pytest.raises(Forbidden):
-        apply(agreement, signature(agreement, PartyKind.INSTITUTION), actor)  # type: ignore[arg-type]
+        apply(agreement, signature(agreement, PartyKind.INSTITUTION), actor)
 
 
 def test_a_foreign_key_is_refused() -> None:
@@ -146,14 +147,14 @@ def _command(name: str, state: Agreement) -> AgreementCommand:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(COMMANDS, ACTORS), max_size=14))
 def test_no_path_reaches_force_without_both_signatures_over_the_same_bytes(
-    steps: list[tuple[str, object]],
+    steps: list[tuple[str, Actor]],
 ) -> None:
     state = drafted()
     ever_in_force = False
     for name, actor in steps:
         before = state
         try:
-            state = apply(state, _command(name, state), actor)  # type: ignore[arg-type]
+            state = apply(state, _command(name, state), actor)
         except ConcordatError:
             assert state is before
             continue

@@ -15,13 +15,13 @@ from agreements.clauses import (
     parse_clauses,
 )
 from agreements.errors import ConcordatError, Invalid, NotFound
-from agreements.standard_terms import template, templates
+from agreements.standard_terms import Template, template, templates
 from tests.agreements.parties import NOW
 
 
 @pytest.mark.parametrize("entry", templates(), ids=lambda entry: f"{entry.template_id}-{entry.version}")
-def test_every_shipped_template_governs(entry: object) -> None:
-    clauses = entry.clauses  # type: ignore[attr-defined]
+def test_every_shipped_template_governs(entry: Template) -> None:
+    clauses = entry.clauses
     check_clauses(clauses)
     assert all(clause.effects() for clause in clauses)
     assert all("{" not in clause.rendered() for clause in clauses)

@@ -34,7 +34,7 @@ def test_digest_names_the_content_and_not_the_place(folder: Path, tmp_path: Path
 def test_manifest_cannot_be_changed(folder: Path) -> None:
     manifest = build_manifest(folder)
     with pytest.raises(ValidationError):
-        manifest.parameters = 1  # type: ignore[misc]
+        manifest.parameters = 1  # type: ignore[misc]  # the assignment is the attempt
 
 
 def _edit_config(**changes: object) -> Callable[[Path], None]:

@@ -166,7 +166,7 @@ def test_a_stream_of_no_kind_is_refused(store: Store, stream: str) -> None:
 
 def test_a_time_without_zone_is_refused(store: Store) -> None:
     with pytest.raises(Invalid) as refused:
-        store.commit([put("a", "pen")], actor=ADA, at=datetime(2026, 1, 1))  # noqa: DTZ001
+        store.commit([put("a", "pen")], actor=ADA, at=datetime(2026, 1, 1))  # noqa: DTZ001 - a naive time is the attempt
     assert refused.value.code == "naive_time"
 
 
