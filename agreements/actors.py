@@ -24,6 +24,13 @@ class Role(StrEnum):
         return self.value.replace("_", " ")
 
 
+class PartyKind(StrEnum):
+    """Which side of an agreement."""
+
+    INSTITUTION = "institution"
+    LAB = "lab"
+
+
 class Channel(StrEnum):
     """By which door an actor came in."""
 

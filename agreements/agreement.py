@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from agreements.actors import LAB, Actor, Role
+from agreements.actors import LAB, Actor, PartyKind, Role
 from agreements.canonical import canonical_bytes, sha256_hex
 from agreements.clauses import Clause, Term, check_clauses, grant_bounds
 from agreements.deciders import Decider, Event, Value
@@ -44,13 +44,6 @@ class AgreementStatus(StrEnum):
     def label(self) -> str:
         """The status as people read it."""
         return self.value.replace("_", " ")
-
-
-class PartyKind(StrEnum):
-    """Which side of the agreement."""
-
-    INSTITUTION = "institution"
-    LAB = "lab"
 
 
 class Signature(Value):
@@ -102,7 +95,7 @@ class Agreement(Value):
         """The widest grant under it. Raises Conflict ``not_in_force`` before it enters into force."""
         if self.in_force_at is None:
             raise Conflict("not_in_force", f"Agreement {self.id} is {self.status.label}, not in force.")
-        return grant_bounds(self.clauses, self.in_force_at)
+        return grant_bounds(self.clauses, self.expires_at or self.in_force_at).scope
 
     def document(self) -> dict[str, Any]:
         """What both parties sign: data and human text together, nothing that changes later."""

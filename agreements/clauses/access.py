@@ -1,0 +1,262 @@
+"""Clauses that bound access: permitted uses, limits, named users, vetting, term, amendments."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_serializer, field_validator, model_validator
+
+from agreements.clauses.base import ClauseBase, Effect, Target, days, later, readable
+from agreements.deciders import Value
+from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, PerMinute, Scope, Slug, TokenCount
+
+UseId = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+Email = Annotated[str, Field(max_length=200, pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
+
+
+class Use(Value):
+    """One permitted use. A run cites ``use_id`` as its purpose; limits left out are those of the whole agreement."""
+
+    use_id: UseId
+    title: Annotated[str, Field(min_length=3, max_length=200)]
+    checkpoints: frozenset[Slug] = Field(min_length=1, max_length=MAX_CHECKPOINTS)
+    operations: frozenset[Operation] = Field(min_length=1)
+    data_classes: frozenset[Slug] = Field(default=frozenset(), max_length=20)
+    """Kinds of data that prompts may hold, for instance ``public-text``."""
+    token_budget: TokenCount | None = None
+    """Prompt and completion tokens, together, over the term."""
+    requests_per_minute: PerMinute | None = None
+
+    @field_serializer("checkpoints", "operations", "data_classes")
+    def _sorted(self, values: frozenset[str]) -> list[str]:
+        return sorted(values)
+
+    def __str__(self) -> str:
+        limits = [
+            f"at most {self.token_budget:,} tokens" if self.token_budget else "",
+            f"at most {self.requests_per_minute:,} requests a minute" if self.requests_per_minute else "",
+            f"with {readable(self.data_classes)}" if self.data_classes else "",
+        ]
+        said = [
+            self.title,
+            f"by {readable(self.operations)}",
+            f"on {readable(self.checkpoints)}",
+            *filter(None, limits),
+        ]
+        return f"{self.use_id} ({', '.join(said)})"
+
+
+class PermittedUses(ClauseBase):
+    """The exhibit of approved uses: what a grant may contain.
+
+    Either ``uses`` lists them one by one, and the three sets are their union; or the sets stand alone, and each
+    purpose may do all of it.
+    """
+
+    kind: Literal["permitted_uses"] = "permitted_uses"
+    checkpoints: frozenset[Slug] = Field(min_length=1, max_length=MAX_CHECKPOINTS)
+    operations: frozenset[Operation] = Field(min_length=1)
+    purposes: frozenset[Slug] = Field(min_length=1, max_length=MAX_PURPOSES)
+    uses: tuple[Use, ...] | None = later(min_length=1, max_length=MAX_PURPOSES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _united(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not data.get("uses") or not isinstance(data["uses"], list | tuple):
+            return data
+        uses = [Use.model_validate(use) for use in data["uses"]]
+        return {
+            **data,
+            "uses": uses,
+            "checkpoints": frozenset[str]().union(*(use.checkpoints for use in uses)),
+            "operations": frozenset[Operation]().union(*(use.operations for use in uses)),
+            "purposes": frozenset(use.use_id for use in uses),
+        }
+
+    @field_validator("uses")
+    @classmethod
+    def _told_apart(cls, uses: tuple[Use, ...] | None) -> tuple[Use, ...] | None:
+        if uses is not None and len({use.use_id for use in uses}) < len(uses):
+            raise ValueError("two uses have the same id")
+        return uses
+
+    @field_serializer("checkpoints", "operations", "purposes")
+    def _sorted(self, values: frozenset[str]) -> list[str]:
+        # Both parties sign these bytes: they must not depend on set order, which differs from process to process.
+        return sorted(values)
+
+    def use(self, purpose: str) -> Use | None:
+        """The listed use of that id, if uses are listed."""
+        return next((use for use in self.uses or () if use.use_id == purpose), None)
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Enforced on every request, use by use."""
+        found = [
+            Effect(
+                compiles_to=Target.GRANT_BOUND, summary="Anything outside these uses is refused, request by request."
+            )
+        ]
+        found += [
+            Effect(compiles_to=Target.QUOTA, summary=f"{use.use_id}: at most {use.token_budget:,} tokens in all.")
+            for use in self.uses or ()
+            if use.token_budget
+        ]
+        if any(use.data_classes for use in self.uses or ()):
+            found.append(
+                Effect(
+                    compiles_to=Target.TRACKED, summary="What data prompts hold is declared; the portal cannot tell."
+                )
+            )
+        return tuple(found)
+
+
+class UsageLimits(ClauseBase):
+    """How much may be asked for."""
+
+    kind: Literal["usage_limits"] = "usage_limits"
+    token_budget: TokenCount
+    requests_per_minute: PerMinute
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Enforced as quota and rate."""
+        return (
+            Effect(
+                compiles_to=Target.QUOTA,
+                summary=f"At most {self.token_budget:,} tokens and {self.requests_per_minute:,} requests a minute.",
+            ),
+        )
+
+
+class NamedUser(Value):
+    """Somebody who may use the access."""
+
+    name: Annotated[str, Field(min_length=2, max_length=120)]
+    email: Email
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+
+class NamedUsers(ClauseBase):
+    """Only these people use the access."""
+
+    kind: Literal["named_users"] = "named_users"
+    users: tuple[NamedUser, ...] = Field(min_length=1, max_length=200)
+
+    def names(self, email: str) -> bool:
+        """Whether the person with this address is among them."""
+        return email.casefold() in {user.email.casefold() for user in self.users}
+
+    def effects(self) -> tuple[Effect, ...]:
+        """A condition of every request; what they pass on is beyond software."""
+        return (
+            Effect(compiles_to=Target.CONDITION, summary="Requests of anyone not named here are refused."),
+            Effect(compiles_to=Target.TRACKED, summary="Passing on what was obtained cannot be prevented."),
+        )
+
+
+class Vetting(ClauseBase):
+    """What the institution's passport has to show before signature, and for as long as the agreement runs."""
+
+    kind: Literal["vetting"] = "vetting"
+    items: frozenset[
+        Literal["identity", "signatory_authority", "training", "security_questionnaire", "conflicts_of_interest"]
+    ] = Field(min_length=1)
+    grace_days: Annotated[int, Field(ge=0, le=365)]
+    """Days after an item lapses until requests are refused."""
+
+    @field_serializer("items")
+    def _sorted(self, values: frozenset[str]) -> list[str]:
+        return sorted(values)
+
+    def readable_data(self) -> dict[str, str]:
+        """The items in words, without underscores."""
+        return {**super().readable_data(), "items": ", ".join(sorted(item.replace("_", " ") for item in self.items))}
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Conditions of signature and of access."""
+        return (
+            Effect(compiles_to=Target.CONDITION, summary="The lab cannot countersign while an item is missing."),
+            Effect(
+                compiles_to=Target.CONDITION,
+                summary=f"Requests are refused {days(self.grace_days)} after an item lapses.",
+            ),
+        )
+
+
+class Term(ClauseBase):
+    """How long the agreement runs from its entry into force, and how often it may be renewed."""
+
+    kind: Literal["term"] = "term"
+    days: Annotated[int, Field(ge=1, le=3660)]
+    renewals: Annotated[int, Field(ge=0, le=20)] | None = later()
+    """How often the term may begin anew; None leaves it open."""
+    renewal_window_days: Annotated[int, Field(ge=1, le=366)] | None = later()
+    """How long before its end the renewal may be proposed; None leaves it open."""
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Enforced as expiry of every grant."""
+        found = [
+            Effect(compiles_to=Target.EXPIRY, summary=f"Every grant ends at the latest after {days(self.days)}."),
+        ]
+        if self.renewals is not None:
+            found.append(
+                Effect(compiles_to=Target.CONDITION, summary=f"The term can be renewed {self.renewals:,} times.")
+            )
+        if self.renewal_window_days is not None:
+            found.append(
+                Effect(
+                    compiles_to=Target.CONDITION,
+                    summary=f"A renewal can be proposed in the last {days(self.renewal_window_days)} of the term.",
+                )
+            )
+        return tuple(found)
+
+
+class Amendments(ClauseBase):
+    """How an amendment takes over from what it amends."""
+
+    kind: Literal["amendments"] = "amendments"
+    grace_days: Annotated[int, Field(ge=0, le=366)]
+    """Days for which grants and tokens of the amended version go on working."""
+
+    def effects(self) -> tuple[Effect, ...]:
+        """A window in which both versions hold."""
+        return (
+            Effect(
+                compiles_to=Target.EXPIRY,
+                summary=f"Tokens under an amended version work for {days(self.grace_days)} more, then are refused.",
+            ),
+        )
+
+
+class UseBound(Value):
+    """The bound of one listed use, besides the bound of the whole agreement."""
+
+    purpose: str
+    checkpoints: frozenset[str]
+    operations: frozenset[Operation]
+    token_budget: int | None
+    requests_per_minute: int | None
+
+    @classmethod
+    def of(cls, use: Use) -> Self:
+        """The bound that a use stands for."""
+        return cls(
+            purpose=use.use_id,
+            checkpoints=use.checkpoints,
+            operations=use.operations,
+            token_budget=use.token_budget,
+            requests_per_minute=use.requests_per_minute,
+        )
+
+
+class Bounds(Value):
+    """The widest grant an agreement allows: a scope over all, and a narrower one for each listed use."""
+
+    scope: Scope
+    uses: tuple[UseBound, ...] = ()
+
+    def use(self, purpose: str) -> UseBound | None:
+        """The bound of that purpose, if uses are listed."""
+        return next((use for use in self.uses if use.purpose == purpose), None)
