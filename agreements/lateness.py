@@ -1,0 +1,166 @@
+"""The ladder of a late duty, as the agreement's own clause sets it: remind, narrow, suspend, and down again.
+
+One call answers which single rung to take now, with reasons that name each late duty, how late it is, and what comes
+next and when. Whoever carries it out asks again until there is nothing to take.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from agreements.agreement import Agreement
+from agreements.clauses import LateDuties, SuspensionReason
+from agreements.deciders import Value
+from agreements.duties import DutyState, Standing
+
+MAX_NAMED = 8
+"""How many late duties a statement names one by one; it has to stay readable."""
+
+
+class RungKind(StrEnum):
+    """What the ladder asks for."""
+
+    NONE = "none"
+    REMIND = "remind"
+    NARROW = "narrow"
+    SUSPEND = "suspend"
+    RESTORE = "restore"
+
+
+class Rung(Value):
+    """One rung, why, and for which duties."""
+
+    kind: RungKind = RungKind.NONE
+    duty_keys: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def statement(self) -> str:
+        """The reasons as one text."""
+        return "\n".join(self.reasons)
+
+
+class Excused(Value):
+    """A duty for which somebody other than the ladder ended a measure: it does not cause that measure again.
+
+    A coordinator who widened access, or an appeal that was upheld, is not overruled by the clock the next minute. When
+    the duty is given a new date and missed again, ``before`` no longer covers it.
+    """
+
+    key: str
+    before: datetime
+    """When the measure was ended; it covers lateness that began earlier."""
+
+
+class Measures(Value):
+    """How access stands because of measures. ``own`` means taken by the ladder itself."""
+
+    narrowed: bool = False
+    own_narrowing: bool = False
+    suspended: bool = False
+    own_suspension: bool = False
+    excused_narrowing: tuple[Excused, ...] = ()
+    excused_suspension: tuple[Excused, ...] = ()
+
+
+def measures_of(agreement: Agreement, ladder_id: str) -> Measures:
+    """How access under an agreement stands, from its own record; ``ladder_id`` is the id of the ladder's rule."""
+    narrowing, suspension = agreement.narrowing, agreement.suspension
+    return Measures(
+        narrowed=narrowing is not None,
+        own_narrowing=narrowing is not None and narrowing.by_id == ladder_id,
+        suspended=suspension is not None,
+        own_suspension=suspension is not None and suspension.by_id == ladder_id,
+        excused_narrowing=tuple(
+            Excused(key=key, before=entry.widened_at)
+            for entry in agreement.narrowings
+            if entry.by_id == ladder_id and entry.widened_at is not None and entry.widened_by != ladder_id
+            for key in entry.duty_keys
+        ),
+        excused_suspension=tuple(
+            Excused(key=key, before=entry.lifted_at)
+            for entry in agreement.suspensions
+            if entry.reason is SuspensionReason.OVERDUE_DUTY
+            and entry.lifted_at is not None
+            and entry.lifted_by != ladder_id
+            for key in entry.duty_keys
+        ),
+    )
+
+
+def ladder_step(clause: LateDuties | None, standings: Iterable[Standing], *, measures: Measures, now: datetime) -> Rung:
+    """The one rung to take at ``now``; NONE where access and reminders are as the clause wants them.
+
+    Access is narrowed before it is suspended, never the other way round, and restored exactly when nothing late is
+    open. Without a clause the ladder takes nothing and takes back what it did under an earlier one.
+    """
+    found = tuple(standings)
+    late = sorted((s for s in found if s.state is DutyState.OVERDUE), key=lambda s: (s.due_at, s.duty.key))
+    if not late or clause is None:
+        if measures.own_narrowing or measures.own_suspension:
+            return Rung(kind=RungKind.RESTORE, reasons=(_why_restored(clause, late),))
+        due = [s for s in found if s.state is DutyState.DUE]
+        return _rung(RungKind.REMIND, clause, [*late, *due], now) if late or due else Rung()
+    narrowing = _reaching(late, clause.narrow_after_days, measures.excused_narrowing, now)
+    if narrowing and not measures.narrowed:
+        return _rung(RungKind.NARROW, clause, narrowing, now)
+    suspending = _reaching(late, clause.suspend_after_days, measures.excused_suspension, now)
+    if suspending and not measures.suspended:
+        return _rung(RungKind.SUSPEND, clause, suspending, now)
+    return _rung(RungKind.REMIND, clause, [*late, *(s for s in found if s.state is DutyState.DUE)], now)
+
+
+def _reaching(late: Sequence[Standing], days: int, excused: Sequence[Excused], now: datetime) -> list[Standing]:
+    """Those at least so many days late, less those for which the measure was ended by others."""
+    return [
+        standing
+        for standing in late
+        if standing.late_by(now) >= timedelta(days=days)
+        and not any(e.key == standing.duty.key and standing.due_at <= e.before for e in excused)
+    ]
+
+
+def _rung(kind: RungKind, clause: LateDuties | None, standings: Sequence[Standing], now: datetime) -> Rung:
+    reasons = [reason(standing, clause, now) for standing in standings[:MAX_NAMED]]
+    if len(standings) > MAX_NAMED:
+        reasons.append(f"{len(standings) - MAX_NAMED:,} more duties are late.")
+    return Rung(kind=kind, duty_keys=tuple(s.duty.key for s in standings), reasons=tuple(reasons))
+
+
+def reason(standing: Standing, clause: LateDuties | None, now: datetime) -> str:
+    """One duty in words: since when it is late, what comes next and when."""
+    named = f"{standing.duty.title} ({standing.duty.key})"
+    due = f"{standing.due_at:%Y-%m-%d %H:%M} UTC"
+    if standing.state is DutyState.OVERDUE:
+        said = f"{named} was due on {due} and is {_span(standing.late_by(now))} late."
+    else:
+        said = f"{named} is due on {due}."
+    coming = what_comes(standing, clause, now)
+    return f"{said} {coming}" if coming else said
+
+
+def what_comes(standing: Standing, clause: LateDuties | None, now: datetime) -> str:
+    """What the ladder does next unless the duty is fulfilled, postponed or waived; empty where nothing follows."""
+    if clause is None or not standing.state.is_open:
+        return ""
+    narrowed_on = standing.due_at + timedelta(days=clause.narrow_after_days)
+    suspended_on = standing.due_at + timedelta(days=clause.suspend_after_days)
+    unless = "unless it is fulfilled, postponed or waived"
+    if now < narrowed_on:
+        return f"Access is narrowed on {narrowed_on:%Y-%m-%d %H:%M} UTC {unless}."
+    if now < suspended_on:
+        return f"Access is suspended on {suspended_on:%Y-%m-%d %H:%M} UTC {unless}."
+    return "Access opens again when nothing late is open: hand in the evidence, or ask a coordinator for more time."
+
+
+def _why_restored(clause: LateDuties | None, late: Sequence[Standing]) -> str:
+    if clause is None and late:
+        return "The agreement no longer says what follows from a late duty."
+    return "Nothing late is open any more."
+
+
+def _span(late: timedelta) -> str:
+    if late.days:
+        return f"{late.days:,} day{'' if late.days == 1 else 's'}"
+    hours = int(late.total_seconds() // 3600)
+    return f"{hours} hour{'' if hours == 1 else 's'}" if hours else "less than an hour"
