@@ -62,6 +62,10 @@ class Actor(BaseModel):
     """The ``jti`` of the access token the actor came with, if any."""
     grant_id: str | None = None
     """The grant that token names, if any."""
+    agreement_digest: str | None = None
+    """The version of the agreement under which that token was issued, if any."""
+    email: str = ""
+    """By which clauses may name the person; empty for automatic actors."""
 
     @classmethod
     def automatic(cls, name: str) -> Self:

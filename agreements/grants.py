@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agreements.actors import Actor
+from agreements.actors import Actor, Role
+from agreements.bounds import Bounds
 from agreements.deciders import Decider, Event, Value
 from agreements.errors import Conflict, Forbidden, Invalid
-from agreements.scopes import Operation, Scope, excesses
+from agreements.scopes import Moment, Operation, Scope
 
 
 class GrantStatus(StrEnum):
@@ -78,6 +79,14 @@ class GrantRevoked(Event, type="grant:revoked"):
     at: datetime
 
 
+class GrantCarriedOver(Event, type="grant:carried_over"):
+    """The agreement was amended or renewed, and the grant goes on under its new version."""
+
+    agreement_digest: str
+    scope: Scope
+    at: datetime
+
+
 class IssueGrant(Value):
     """Open access. ``bounds`` is what the agreement allows, given by the service."""
 
@@ -87,7 +96,7 @@ class IssueGrant(Value):
     agreement_digest: str
     label: Annotated[str, Field(min_length=3, max_length=120)]
     scope: Scope
-    bounds: Scope
+    bounds: Bounds
 
 
 class RevokeGrant(Value):
@@ -96,14 +105,29 @@ class RevokeGrant(Value):
     reason: Annotated[str, Field(min_length=3, max_length=1000)]
 
 
-GrantCommand = IssueGrant | RevokeGrant
+class CarryOverGrant(Value):
+    """Go on under a new version of the agreement. All of it is given by the service that brings the version into force.
+
+    A grant that ran until the old end of the term runs until the new one.
+    """
+
+    agreement_digest: str
+    bounds: Bounds
+    old_end: Moment
+
+
+GrantCommand = IssueGrant | RevokeGrant | CarryOverGrant
 
 
 def decide(state: Grant, command: GrantCommand, actor: Actor, now: datetime) -> Sequence[Event]:
     """The events a command causes. Raises Forbidden, Conflict or Invalid."""
-    if not actor.is_coordinator:
+    # An amendment may be completed by either side's signature, and carries the grants over with it.
+    carries_over = isinstance(command, CarryOverGrant) and actor.has(Role.PARTNER_LEAD, state.institution_id)
+    if not (actor.is_coordinator or carries_over):
         raise Forbidden("not_coordinator", "Only a coordinator issues or revokes grants.")
     match command:
+        case CarryOverGrant():
+            return _carry_over(state, command, now)
         case IssueGrant():
             return _issue(state, command, actor, now)
         case RevokeGrant():
@@ -112,6 +136,27 @@ def decide(state: Grant, command: GrantCommand, actor: Actor, now: datetime) -> 
             if state.status is GrantStatus.REVOKED:
                 raise Conflict("already_revoked", f"Grant {state.id} was revoked before; that cannot be undone.")
             return [GrantRevoked(reason=command.reason, at=now)]
+
+
+def carried_scope(scope: Scope, bounds: Bounds, old_end: datetime) -> Scope:
+    """The scope that a grant would have under a new version."""
+    if scope.expires_at == old_end:
+        return scope.model_copy(update={"expires_at": bounds.scope.expires_at})
+    return scope
+
+
+def _carry_over(state: Grant, command: CarryOverGrant, now: datetime) -> Sequence[Event]:
+    if state.scope is None or not state.active_on(now):
+        raise Conflict("grant_not_active", f"Grant {state.id} opens nothing any more.")
+    scope = carried_scope(state.scope, command.bounds, command.old_end)
+    if beyond := command.bounds.beyond(scope):
+        first = beyond[0]
+        raise Conflict(
+            "beyond_agreement",
+            f"Grant {state.id} goes beyond the new version in {first.dimension}: {first.message}.",
+            hint="Issue a narrower grant under the new version.",
+        )
+    return [GrantCarriedOver(agreement_digest=command.agreement_digest, scope=scope, at=now)]
 
 
 def _issue(state: Grant, command: IssueGrant, actor: Actor, now: datetime) -> Sequence[Event]:
@@ -124,7 +169,7 @@ def _issue(state: Grant, command: IssueGrant, actor: Actor, now: datetime) -> Se
             hint="Choose a later end.",
             param="expires_at",
         )
-    if beyond := excesses(command.scope, command.bounds):
+    if beyond := command.bounds.beyond(command.scope):
         first = beyond[0]
         raise Invalid(
             "beyond_agreement",
@@ -160,6 +205,8 @@ def evolve(state: Grant, event: Event) -> Grant:
                 issued_at=event.at,
                 issued_by=event.issued_by,
             )
+        case GrantCarriedOver():
+            return state.model_copy(update={"agreement_digest": event.agreement_digest, "scope": event.scope})
         case GrantRevoked():
             return state.model_copy(
                 update={"status": GrantStatus.REVOKED, "revoked_at": event.at, "revoked_reason": event.reason}

@@ -30,6 +30,7 @@ class Person(Value):
             channel=channel,
             token_id=token_id,
             grant_id=grant_id,
+            email=self.email,
         )
 
 

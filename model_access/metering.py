@@ -6,10 +6,11 @@ restart loses only reservations, whose runs the portal settles when it opens.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
+from agreements.access import Draw
 from agreements.errors import Fixer, Limited
 
 RATE_WINDOW_S = 60.0
@@ -31,7 +32,7 @@ class Usage:
 
 
 class Meter:
-    """Accounts by key (a grant id, or who a public run belongs to). Thread-safe."""
+    """Accounts by key: a grant, a use, an agreement, or who a public run belongs to. Thread-safe."""
 
     def __init__(self, settled: Mapping[str, int], monotonic: Callable[[], float]) -> None:
         """``settled``: tokens per account so far. ``monotonic``: a clock in seconds that never goes back."""
@@ -45,40 +46,52 @@ class Meter:
             account = self._accounts.get(key, _Account())
             return Usage(settled=account.settled, reserved=account.reserved)
 
-    def reserve(self, key: str, tokens: int, *, budget: int | None, per_minute: int | None) -> None:
-        """Hold ``tokens``. Raises Limited ``rate_limited`` or ``budget_exhausted``; then nothing is held."""
-        with self._lock:
-            account = self._accounts.setdefault(key, _Account())
-            self._check_rate(account, per_minute)
-            left = None if budget is None else budget - account.settled - account.reserved
-            if left is not None and tokens > left:
-                raise Limited(
-                    "budget_exhausted",
-                    f"This run may use up to {tokens:,} tokens; {max(left, 0):,} of {budget:,} are left "
-                    f"({account.reserved:,} are held for runs under way).",
-                    hint="Ask for fewer tokens, wait for runs under way to settle, or ask for a larger grant.",
-                    fixer=Fixer.COORDINATOR,
-                )
-            account.reserved += tokens
-            account.starts.append(self._monotonic())
+    def reserve(self, draws: Sequence[Draw], tokens: int) -> None:
+        """Hold ``tokens`` on every account that is drawn on, or on none.
 
-    def settle(self, key: str, *, reserved: int, used: int) -> None:
-        """Turn a reservation into what was used."""
+        Raises Limited ``rate_limited`` or ``budget_exhausted``, naming whose limit it is.
+        """
         with self._lock:
-            account = self._accounts.setdefault(key, _Account())
-            account.reserved -= reserved
-            account.settled += used
+            accounts = [(draw, self._accounts.setdefault(draw.account, _Account())) for draw in draws]
+            for draw, account in accounts:
+                self._check_rate(account, draw)
+                _check_budget(account, draw, tokens)
+            for _draw, account in accounts:
+                account.reserved += tokens
+                account.starts.append(self._monotonic())
 
-    def _check_rate(self, account: _Account, per_minute: int | None) -> None:
+    def settle(self, accounts: Iterable[str], *, reserved: int, used: int) -> None:
+        """Turn a reservation into what was used, on each account."""
+        with self._lock:
+            for key in accounts:
+                account = self._accounts.setdefault(key, _Account())
+                account.reserved -= reserved
+                account.settled += used
+
+    def _check_rate(self, account: _Account, draw: Draw) -> None:
         now = self._monotonic()
         while account.starts and now - account.starts[0] >= RATE_WINDOW_S:
             account.starts.popleft()
-        if per_minute is not None and len(account.starts) >= per_minute:
+        if draw.per_minute is not None and len(account.starts) >= draw.per_minute:
             wait = RATE_WINDOW_S - (now - account.starts[0])
             raise Limited(
                 "rate_limited",
-                f"More than {per_minute:,} requests within a minute.",
+                f"More than {draw.per_minute:,} requests within a minute, the limit of {draw.says}.",
                 hint=f"Try again in {ceil(wait)} seconds.",
                 fixer=Fixer.CALLER,
                 retry_after_s=wait,
             )
+
+
+def _check_budget(account: _Account, draw: Draw, tokens: int) -> None:
+    if draw.budget is None:
+        return
+    left = draw.budget - account.settled - account.reserved
+    if tokens > left:
+        raise Limited(
+            "budget_exhausted",
+            f"This run may use up to {tokens:,} tokens; {max(left, 0):,} of {draw.budget:,}, the budget of "
+            f"{draw.says}, are left ({account.reserved:,} are held for runs under way).",
+            hint="Ask for fewer tokens, wait for runs under way to settle, or ask for a larger grant.",
+            fixer=Fixer.COORDINATOR,
+        )

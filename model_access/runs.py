@@ -44,6 +44,8 @@ class RunTerms(Value):
     """The request as the engine applies it, without its prompts."""
     seed: int
     reserved_tokens: int = Field(ge=0)
+    accounts: tuple[str, ...] = ()
+    """Every account it draws on; empty in what was recorded when there was only one."""
 
 
 class Run(Value):

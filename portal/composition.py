@@ -20,23 +20,43 @@ from portal.findings.service import FindingService
 from portal.keyring import Keyring
 from portal.norms.projection import NORMS
 from portal.norms.service import NormService
+from portal.notices.projection import NOTICES
 from portal.release.projection import DECISIONS
 from portal.release.service import ReleaseService
-from portal.services.aggregates import AGREEMENTS, CHECKPOINTS, CREDENTIALS, GRANTS, INSTITUTIONS, PEOPLE, RUNS
+from portal.services.aggregates import (
+    AGREEMENTS,
+    CHECKPOINTS,
+    CREDENTIALS,
+    GRANTS,
+    INSTITUTIONS,
+    PASSPORTS,
+    PEOPLE,
+    RUNS,
+)
 from portal.services.agreements import AgreementService
 from portal.services.checkpoints import CheckpointService
+from portal.services.digests import DigestService
 from portal.services.grants import GrantService
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Clock, Kernel
 from portal.services.log import LogService
+from portal.services.notices import NoticeService
+from portal.services.outbox import OutboxService
+from portal.services.passports import PassportService
 from portal.services.people import PeopleService
+from portal.services.prerequisites import Prerequisites
+from portal.services.publication_rows import PUBLICATIONS
+from portal.services.publications import PublicationService
 from portal.services.runs import RunService
 from portal.services.sign_in import SignInService
 from portal.services.tokens import TokenService
+from portal.services.webhooks import WebhookService
 from portal.store import Store
+from portal.webhooks.projection import WEBHOOKS
 
 AGGREGATES = (
     INSTITUTIONS,
+    PASSPORTS,
     PEOPLE,
     AGREEMENTS,
     GRANTS,
@@ -46,6 +66,9 @@ AGGREGATES = (
     FINDINGS,
     NORMS,
     DECISIONS,
+    PUBLICATIONS,
+    NOTICES,
+    WEBHOOKS,
 )
 """Every kind of object the store knows."""
 
@@ -95,17 +118,24 @@ class Portal:
         self.meter = Meter(RunService.settled_usage(kernel), time.monotonic)
         issuer = TokenIssuer(keyring.own("token"), issuer=settings.issuer, audience=TOKEN_AUDIENCE)
         self.institutions = InstitutionService(kernel, keyring)
+        self.passports = PassportService(kernel, self.institutions)
         self.people = PeopleService(kernel, self.institutions)
         self.sign_in = SignInService(kernel, settings)
-        self.agreements = AgreementService(kernel, self.institutions)
-        self.grants = GrantService(kernel, self.agreements, self.meter)
+        prerequisites = Prerequisites(kernel, self.institutions, self.passports)
+        self.agreements = AgreementService(kernel, self.institutions, prerequisites)
+        self.grants = GrantService(kernel, self.agreements, prerequisites, self.meter)
         self.tokens = TokenService(kernel, self.grants, issuer, settings)
         self.checkpoints = CheckpointService(kernel, self.grants, pool, settings)
         self.runs = RunService(kernel, self.checkpoints, pool, self.meter, settings, sandbox.id)
         self.findings = FindingService(kernel, runs=self.runs, checkpoints=self.checkpoints, people=self.people)
         self.norms = NormService(kernel, keys=self.institutions, signer=self.institutions, findings=self.findings)
         self.release = ReleaseService(kernel, ladder=self.checkpoints, evidence=self.findings, practice=self.norms)
+        self.publications = PublicationService(kernel, self.agreements)
         self.log = LogService(kernel)
+        self.notices = NoticeService(kernel)
+        self.digests = DigestService(kernel, self.notices, self.people, settings)
+        self.webhooks = WebhookService(kernel, self.institutions, settings, keyring.own("webhook"))
+        self.outbox = OutboxService(kernel, self.notices, self.webhooks, self.digests, settings)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Clock = utc_now, pool_factory: PoolFactory = worker_pool) -> Self:

@@ -5,14 +5,12 @@ The text of a clause is a template over its own data, so the number that counsel
 
 from agreements.clauses.access import (
     Amendments,
-    Bounds,
     NamedUser,
     NamedUsers,
     PermittedUses,
     Term,
     UsageLimits,
     Use,
-    UseBound,
     Vetting,
 )
 from agreements.clauses.base import ClauseBase, Effect, EffectKind, Target
@@ -47,7 +45,6 @@ from agreements.clauses.sets import (
 __all__ = [
     "MAX_CLAUSES",
     "Amendments",
-    "Bounds",
     "Clause",
     "ClauseBase",
     "Confidentiality",
@@ -75,7 +72,6 @@ __all__ = [
     "Termination",
     "UsageLimits",
     "Use",
-    "UseBound",
     "Vetting",
     "check_clauses",
     "clause_kinds",

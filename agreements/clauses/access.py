@@ -1,13 +1,15 @@
 """Clauses that bound access: permitted uses, limits, named users, vetting, term, amendments."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, field_validator, model_validator
 
+from agreements.bounds import UseBound
 from agreements.clauses.base import ClauseBase, Effect, Target, days, later, readable
 from agreements.deciders import Value
-from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, PerMinute, Scope, Slug, TokenCount
+from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, PerMinute, Slug, TokenCount
+from agreements.vetting import VettingItem
 
 UseId = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -30,6 +32,16 @@ class Use(Value):
     @field_serializer("checkpoints", "operations", "data_classes")
     def _sorted(self, values: frozenset[str]) -> list[str]:
         return sorted(values)
+
+    def bound(self) -> UseBound:
+        """What a run for this purpose is held to."""
+        return UseBound(
+            purpose=self.use_id,
+            checkpoints=self.checkpoints,
+            operations=self.operations,
+            token_budget=self.token_budget,
+            requests_per_minute=self.requests_per_minute,
+        )
 
     def __str__(self) -> str:
         limits = [
@@ -159,9 +171,7 @@ class Vetting(ClauseBase):
     """What the institution's passport has to show before signature, and for as long as the agreement runs."""
 
     kind: Literal["vetting"] = "vetting"
-    items: frozenset[
-        Literal["identity", "signatory_authority", "training", "security_questionnaire", "conflicts_of_interest"]
-    ] = Field(min_length=1)
+    items: frozenset[VettingItem] = Field(min_length=1)
     grace_days: Annotated[int, Field(ge=0, le=365)]
     """Days after an item lapses until requests are refused."""
 
@@ -171,7 +181,7 @@ class Vetting(ClauseBase):
 
     def readable_data(self) -> dict[str, str]:
         """The items in words, without underscores."""
-        return {**super().readable_data(), "items": ", ".join(sorted(item.replace("_", " ") for item in self.items))}
+        return {**super().readable_data(), "items": ", ".join(sorted(item.label for item in self.items))}
 
     def effects(self) -> tuple[Effect, ...]:
         """Conditions of signature and of access."""
@@ -228,35 +238,3 @@ class Amendments(ClauseBase):
                 summary=f"Tokens under an amended version work for {days(self.grace_days)} more, then are refused.",
             ),
         )
-
-
-class UseBound(Value):
-    """The bound of one listed use, besides the bound of the whole agreement."""
-
-    purpose: str
-    checkpoints: frozenset[str]
-    operations: frozenset[Operation]
-    token_budget: int | None
-    requests_per_minute: int | None
-
-    @classmethod
-    def of(cls, use: Use) -> Self:
-        """The bound that a use stands for."""
-        return cls(
-            purpose=use.use_id,
-            checkpoints=use.checkpoints,
-            operations=use.operations,
-            token_budget=use.token_budget,
-            requests_per_minute=use.requests_per_minute,
-        )
-
-
-class Bounds(Value):
-    """The widest grant an agreement allows: a scope over all, and a narrower one for each listed use."""
-
-    scope: Scope
-    uses: tuple[UseBound, ...] = ()
-
-    def use(self, purpose: str) -> UseBound | None:
-        """The bound of that purpose, if uses are listed."""
-        return next((use for use in self.uses if use.purpose == purpose), None)

@@ -101,7 +101,7 @@ class ClauseBase(Value):
         return "".join(words)
 
     def readable_data(self) -> dict[str, str]:
-        """The clause's own data as words: sets as lists, numbers with separators. Fields that say nothing are absent."""
+        """The clause's own data as words; fields that say nothing are absent."""
         named = {name: getattr(self, name) for name in type(self).model_fields if name not in WORDS}
         return {name: readable(value) for name, value in named.items() if value is not None}
 

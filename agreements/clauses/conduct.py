@@ -139,13 +139,11 @@ class LateDuties(ClauseBase):
     def effects(self) -> tuple[Effect, ...]:
         """A ladder that the portal climbs by itself, with reasons, and comes down again when the duty is done."""
         return (
-            Effect(
-                compiles_to=Target.DUTY, summary=f"A reminder {days(self.remind_days_before)} before a duty is due."
-            ),
+            Effect(compiles_to=Target.DUTY, summary=f"Reminders {days(self.remind_days_before)} ahead."),
             Effect(
                 compiles_to=Target.CONDITION,
-                summary=f"{days(self.narrow_after_days)} late, access is narrowed; {days(self.suspend_after_days)} late, "
-                "it is suspended; it opens again when the duty is fulfilled or waived.",
+                summary=f"Access is narrowed {days(self.narrow_after_days)} after a duty was due, suspended after "
+                f"{days(self.suspend_after_days)}, and opens again when it is fulfilled or waived.",
             ),
         )
 

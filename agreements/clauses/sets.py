@@ -7,14 +7,13 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from agreements.bounds import Bounds
 from agreements.clauses.access import (
     Amendments,
-    Bounds,
     NamedUsers,
     PermittedUses,
     Term,
     UsageLimits,
-    UseBound,
     Vetting,
 )
 from agreements.clauses.base import ClauseBase
@@ -152,7 +151,7 @@ def only(clauses: Sequence[Clause], kind: type[C]) -> C | None:
 
 
 def grant_bounds(clauses: Sequence[Clause], expires_at: datetime) -> Bounds:
-    """The widest grant these clauses allow until ``expires_at``. Raises Conflict ``opens_nothing`` where there is none."""
+    """The widest grant until ``expires_at``. Raises Conflict ``opens_nothing`` where the clauses allow none."""
     uses, limits = only(clauses, PermittedUses), only(clauses, UsageLimits)
     if uses is None or limits is None:
         raise Conflict(
@@ -168,7 +167,7 @@ def grant_bounds(clauses: Sequence[Clause], expires_at: datetime) -> Bounds:
         requests_per_minute=limits.requests_per_minute,
         expires_at=expires_at,
     )
-    return Bounds(scope=scope, uses=tuple(UseBound.of(use) for use in uses.uses or ()))
+    return Bounds(scope=scope, uses=tuple(use.bound() for use in uses.uses or ()))
 
 
 def _article(form: Form) -> str:

@@ -29,7 +29,12 @@ class Reach:
 def reach_of(portal: Portal, actor: Actor, operations: frozenset[Operation] = GENERATE) -> tuple[Reach, ...]:
     """Every checkpoint by family and size, and how the actor reaches it for ``operations``."""
     declared = sorted(
-        {purpose for grant, _ in portal.grants.usable_by(actor) if grant.scope for purpose in grant.scope.purposes}
+        {
+            purpose
+            for held in portal.grants.usable_by(actor)
+            if held.grant.scope
+            for purpose in held.grant.scope.purposes
+        }
     )
     found = []
     for view in portal.checkpoints.list(actor):

@@ -7,6 +7,7 @@ from agreements.agreement import AGREEMENT, Agreement
 from agreements.credentials import CREDENTIAL, Credential
 from agreements.grants import GRANT, Grant
 from agreements.institutions import INSTITUTION, Institution
+from agreements.passports import PASSPORT, Passport
 from agreements.people import PERSON, Person
 from model_access.registry import CHECKPOINT, Checkpoint
 from model_access.runs import RUN, Run, RunTerms
@@ -19,8 +20,13 @@ def stamp(moment: datetime | None) -> str:
 
 
 def account_of(terms: RunTerms) -> str:
-    """Whose budget a run draws on: its grant's, the lab's, or the person's own for public use."""
+    """Whose budget a run draws on first: its grant's, the lab's, or the person's own for public use."""
     return terms.grant_id or f"{terms.basis}:{terms.person_id}"
+
+
+def accounts_of(terms: RunTerms) -> tuple[str, ...]:
+    """Every account that a run draws on."""
+    return terms.accounts or (account_of(terms),)
 
 
 def _institution(object_id: str, _version: int, state: Institution) -> Sequence[Row]:
@@ -50,11 +56,27 @@ def _person(object_id: str, _version: int, state: Person) -> Sequence[Row]:
         {
             "person_id": object_id,
             "name": state.name,
+            "email": state.email.casefold(),
             "coordinator": any(m.role.value == "coordinator" for m in state.memberships),
             "active": state.deactivated_at is None,
         },
     )
     return [person, *memberships]
+
+
+def _passport(object_id: str, _version: int, state: Passport) -> Sequence[Row]:
+    return [
+        Row(
+            "passport_item",
+            {
+                "institution_id": object_id,
+                "item": record.item.value,
+                "valid_until": stamp(record.valid_until),
+                "awaiting_review": record.pending is not None,
+            },
+        )
+        for record in state.items
+    ]
 
 
 def _agreement(object_id: str, _version: int, state: Agreement) -> Sequence[Row]:
@@ -67,6 +89,8 @@ def _agreement(object_id: str, _version: int, state: Agreement) -> Sequence[Row]
                 "title": state.title,
                 "status": state.status.value,
                 "drafted_at": stamp(state.drafted_at),
+                "form": state.form.value,
+                "framework_id": state.framework.agreement_id if state.framework else None,
             },
         )
     ]
@@ -124,28 +148,32 @@ def _run(object_id: str, _version: int, state: Run) -> Sequence[Row]:
     terms = state.terms
     if terms is None:
         return []
-    return [
-        Row(
-            "run",
-            {
-                "run_id": object_id,
-                "checkpoint_id": terms.checkpoint_id,
-                "person_id": terms.person_id,
-                "institution_id": terms.institution_id,
-                "grant_id": terms.grant_id,
-                "account": account_of(terms),
-                "status": state.status.value,
-                "purpose": terms.purpose,
-                "operation": terms.operation.value,
-                "reserved_tokens": terms.reserved_tokens,
-                "charged_tokens": state.charged_tokens,
-                "started_at": stamp(state.started_at),
-            },
-        )
+    run = Row(
+        "run",
+        {
+            "run_id": object_id,
+            "checkpoint_id": terms.checkpoint_id,
+            "person_id": terms.person_id,
+            "institution_id": terms.institution_id,
+            "grant_id": terms.grant_id,
+            "account": account_of(terms),
+            "status": state.status.value,
+            "purpose": terms.purpose,
+            "operation": terms.operation.value,
+            "reserved_tokens": terms.reserved_tokens,
+            "charged_tokens": state.charged_tokens,
+            "started_at": stamp(state.started_at),
+        },
+    )
+    drawn = [
+        Row("run_account", {"run_id": object_id, "account": account, "charged_tokens": state.charged_tokens})
+        for account in accounts_of(terms)
     ]
+    return [run, *drawn]
 
 
 INSTITUTIONS = Aggregate(decider=INSTITUTION, state_type=Institution, project=_institution)
+PASSPORTS = Aggregate(decider=PASSPORT, state_type=Passport, project=_passport)
 PEOPLE = Aggregate(decider=PERSON, state_type=Person, project=_person)
 AGREEMENTS = Aggregate(decider=AGREEMENT, state_type=Agreement, project=_agreement)
 GRANTS = Aggregate(decider=GRANT, state_type=Grant, project=_grant)

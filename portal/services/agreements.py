@@ -1,40 +1,58 @@
-"""Agreements: drafted from templates, offered, signed by both sides, ended."""
+"""Agreements: drafted from templates, negotiated, signed by both sides, changed, suspended, ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agreements.actors import LAB, Actor
+from agreements.actors import LAB, Actor, PartyKind
 from agreements.agreement import (
     PAYLOAD_TYPE,
+    AddComment,
     Agreement,
-    AgreementStatus,
+    AgreementCommand,
+    Change,
+    Close,
+    Counter,
+    DecideAppeal,
     Decline,
     DraftAgreement,
     EditDraft,
+    FileAppeal,
+    FrameworkRef,
+    Lift,
+    Narrow,
     Offer,
-    PartyKind,
+    Propose,
     Sign,
+    Suspend,
     Terminate,
+    Version,
+    VersionStatus,
+    Widen,
     Withdraw,
 )
-from agreements.clauses import parse_clauses
+from agreements.clauses import Form, parse_clauses
 from agreements.dsse import Envelope
 from agreements.errors import Conflict, Invalid, NotFound
+from agreements.grants import CarryOverGrant, carried_scope
 from agreements.ids import new_id
 from agreements.standard_terms import Template, template, templates
 from portal.inputs import parse
-from portal.services.aggregates import AGREEMENTS
+from portal.services.aggregates import AGREEMENTS, GRANTS
 from portal.services.institutions import InstitutionService
-from portal.services.kernel import Kernel
+from portal.services.kernel import Kernel, Step
+from portal.services.prerequisites import Prerequisites
 from portal.standing import represents
 
 
 class AgreementService:
     """The one path by which agreements live."""
 
-    def __init__(self, kernel: Kernel, institutions: InstitutionService) -> None:
+    def __init__(self, kernel: Kernel, institutions: InstitutionService, prerequisites: Prerequisites) -> None:
         self._kernel = kernel
         self._institutions = institutions
+        self._prerequisites = prerequisites
+
+    # ---- from a template to the table ------------------------------------------------------------------------------
 
     def templates(self) -> tuple[Template, ...]:
         """What a draft can start from."""
@@ -48,9 +66,13 @@ class AgreementService:
         template_id: str = "software-access",
         title: str | None = None,
         clauses: Sequence[object] | None = None,
+        framework_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Agreement:
-        """Start a draft from a template, with its clauses or given ones. Raises Forbidden, Invalid or NotFound."""
+        """Start a draft from a template, with its clauses or given ones.
+
+        A schedule names the framework in force that it belongs to. Raises Forbidden, Invalid, Conflict or NotFound.
+        """
         chosen = template(template_id)
         institution = self._institutions.get(institution_id)
         agreement_id = new_id("agr")
@@ -65,18 +87,22 @@ class AgreementService:
                 "template_id": chosen.template_id,
                 "template_version": chosen.version,
                 "clauses": chosen.clauses if clauses is None else parse_clauses(clauses),
+                "form": chosen.form,
+                "framework": self._framework(actor, institution.id, chosen.form, framework_id),
             },
         )
         return self._kernel.execute(AGREEMENTS, agreement_id, command, actor, idempotency_key=idempotency_key)
 
-    def edit(self, actor: Actor, agreement_id: str, *, title: str, clauses: Sequence[object]) -> Agreement:
+    def edit(
+        self, actor: Actor, agreement_id: str, *, title: str, clauses: Sequence[object], note: str = ""
+    ) -> Agreement:
         """Replace the title and clauses of a draft."""
-        self.get(actor, agreement_id)
-        command = parse(EditDraft, {"title": title, "clauses": parse_clauses(clauses)})
-        return self._kernel.execute(AGREEMENTS, agreement_id, command, actor)
+        return self._do(
+            actor, agreement_id, EditDraft, {"title": title, "clauses": parse_clauses(clauses), "note": note}
+        )
 
     def offer(self, actor: Actor, agreement_id: str, *, idempotency_key: str | None = None) -> Agreement:
-        """Freeze the document and offer it. The institution needs a key to sign with, so one is required first."""
+        """Put the draft on the table, or take over the institution's text. The institution needs a key to sign with."""
         agreement = self.get(actor, agreement_id)
         if not self._institutions.active_keys(agreement.institution_id):
             raise Conflict(
@@ -84,7 +110,70 @@ class AgreementService:
                 f"{agreement.institution_name} has no signing key yet.",
                 hint="Register its public key, or let the portal keep one for it.",
             )
-        return self._kernel.execute(AGREEMENTS, agreement_id, Offer(), actor, idempotency_key=idempotency_key)
+        return self._do(actor, agreement_id, Offer, {}, idempotency_key)
+
+    def counter(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        *,
+        clauses: Sequence[object],
+        title: str | None = None,
+        note: str = "",
+        idempotency_key: str | None = None,
+    ) -> Agreement:
+        """Answer the text on the table with another; the one before can no longer be signed."""
+        agreement = self.get(actor, agreement_id)
+        named = title or (agreement.proposal or agreement.shown).title
+        fields = {"title": named, "clauses": parse_clauses(clauses), "note": note}
+        return self._do(actor, agreement_id, Counter, fields, idempotency_key)
+
+    def propose(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        *,
+        change: Change,
+        clauses: Sequence[object] | None = None,
+        title: str | None = None,
+        note: str = "",
+        template_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Agreement:
+        """Begin an amendment or a renewal: a draft of the lab, or at once on the table by the institution."""
+        agreement = self.get(actor, agreement_id)
+        fields = {
+            "change": change,
+            "title": title or agreement.title,
+            "clauses": agreement.clauses if clauses is None else parse_clauses(clauses),
+            "template_version": agreement.template_version if template_version is None else template_version,
+            "note": note,
+        }
+        return self._do(actor, agreement_id, Propose, fields, idempotency_key)
+
+    def comment(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        *,
+        text: str,
+        clause_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Agreement:
+        """Remark on the text on the table, or on one of its clauses."""
+        return self._do(actor, agreement_id, AddComment, {"text": text, "clause_id": clause_id}, idempotency_key)
+
+    def decline(self, actor: Actor, agreement_id: str, *, reason: str, idempotency_key: str | None = None) -> Agreement:
+        """Say no to the other side's text."""
+        return self._do(actor, agreement_id, Decline, {"reason": reason}, idempotency_key)
+
+    def withdraw(
+        self, actor: Actor, agreement_id: str, *, reason: str, idempotency_key: str | None = None
+    ) -> Agreement:
+        """Take one's own text back."""
+        return self._do(actor, agreement_id, Withdraw, {"reason": reason}, idempotency_key)
+
+    # ---- signatures ------------------------------------------------------------------------------------------------
 
     def sign(
         self,
@@ -101,9 +190,10 @@ class AgreementService:
         ``name_differs`` or ``digest_differs``, and what the decider raises.
         """
         agreement = self.get(actor, agreement_id)
+        tabled = agreement.proposal or agreement.shown
         if " ".join(typed_name.split()).casefold() != " ".join(actor.name.split()).casefold():
             raise Invalid("name_differs", f"To sign, type your name exactly: {actor.name}.", param="typed_name")
-        if document_digest != agreement.document_digest:
+        if document_digest != tabled.digest:
             raise Invalid(
                 "digest_differs",
                 "The document has another digest than the one you confirmed.",
@@ -112,7 +202,7 @@ class AgreementService:
             )
         party = self._party(actor, agreement)
         signer = agreement.institution_id if party is PartyKind.INSTITUTION else LAB
-        envelope = self._institutions.sign(signer, actor, PAYLOAD_TYPE, agreement.document_bytes())
+        envelope = self._institutions.sign(signer, actor, PAYLOAD_TYPE, agreement.document_bytes(tabled.number))
         return self._sign(actor, agreement, party, envelope, idempotency_key)
 
     def submit_signature(
@@ -124,17 +214,137 @@ class AgreementService:
             actor, agreement, self._party(actor, agreement), Envelope.from_json(envelope), idempotency_key
         )
 
-    def decline(self, actor: Actor, agreement_id: str, *, reason: str) -> Agreement:
-        """Say no to an offer."""
-        return self._end(actor, agreement_id, Decline, reason)
+    @staticmethod
+    def _party(actor: Actor, agreement: Agreement) -> PartyKind:
+        """For whom the actor signs; whoever may sign for both sides signs for the one whose turn it is."""
+        if represents(actor, LAB) and represents(actor, agreement.institution_id):
+            place = agreement.proposal.next_signatory if agreement.proposal is not None else None
+            return PartyKind.LAB if place is None else place.party
+        return PartyKind.LAB if represents(actor, LAB) else PartyKind.INSTITUTION
 
-    def withdraw(self, actor: Actor, agreement_id: str, *, reason: str) -> Agreement:
-        """Take a draft or an offer back."""
-        return self._end(actor, agreement_id, Withdraw, reason)
+    def _sign(
+        self, actor: Actor, agreement: Agreement, party: PartyKind, envelope: Envelope, idempotency_key: str | None
+    ) -> Agreement:
+        signer = agreement.institution_id if party is PartyKind.INSTITUTION else LAB
+        proposal = agreement.proposal
+        last = proposal is not None and len(proposal.signatures) + 1 == len(proposal.order)
+        missing = self._prerequisites.missing(agreement, proposal) if last and proposal is not None else ()
+        command = Sign(party=party, envelope=envelope, keys=self._institutions.active_keys(signer), missing=missing)
+        carried = self._carried_over(agreement, proposal) if last and proposal is not None else ()
+        steps = [Step(AGREEMENTS, agreement.id, command), *carried]
+        self._kernel.execute_all(steps, actor, idempotency_key=idempotency_key)
+        return self.get(actor, agreement.id)
 
-    def terminate(self, actor: Actor, agreement_id: str, *, reason: str) -> Agreement:
+    def _carried_over(self, agreement: Agreement, proposal: Version) -> tuple[Step, ...]:
+        """The grants that go on under a version about to come into force: those that lie within it."""
+        old_end, new_end = agreement.expires_at, agreement.end_under(proposal)
+        if old_end is None or new_end is None or agreement.form not in {Form.STANDALONE, Form.SCHEDULE}:
+            return ()
+        coming = agreement.model_copy(
+            update={"versions": (proposal.model_copy(update={"status": VersionStatus.IN_FORCE}),)}
+        )
+        bounds = coming.bounds()
+        bounds = bounds.model_copy(update={"scope": bounds.scope.model_copy(update={"expires_at": new_end})})
+        now = self._kernel.clock()
+        steps = []
+        for row in self._kernel.store.query(
+            "SELECT grant_id FROM access_grant WHERE agreement_id = ? AND status = 'active' ORDER BY grant_id",
+            [agreement.id],
+        ):
+            grant = self._kernel.state(GRANTS, row["grant_id"])
+            within = grant.scope is not None and not bounds.beyond(carried_scope(grant.scope, bounds, old_end))
+            if within and grant.active_on(now) and grant.agreement_digest == agreement.document_digest:
+                command = CarryOverGrant(agreement_digest=proposal.digest or "", bounds=bounds, old_end=old_end)
+                steps.append(Step(GRANTS, grant.id, command))
+        return tuple(steps)
+
+    # ---- while it runs ---------------------------------------------------------------------------------------------
+
+    def suspend(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        *,
+        reason: str,
+        statement: str,
+        duty_keys: Sequence[str] = (),
+        idempotency_key: str | None = None,
+    ) -> Agreement:
+        """Stop all access, by notice, until it is lifted; the next request is refused once it takes effect."""
+        fields = {"reason": reason, "statement": statement, "duty_keys": tuple(duty_keys)}
+        return self._do(actor, agreement_id, Suspend, fields, idempotency_key)
+
+    def lift(
+        self, actor: Actor, agreement_id: str, *, number: int, reason: str, idempotency_key: str | None = None
+    ) -> Agreement:
+        """End a suspension."""
+        return self._do(actor, agreement_id, Lift, {"number": number, "reason": reason}, idempotency_key)
+
+    def appeal(
+        self, actor: Actor, agreement_id: str, *, number: int, text: str, idempotency_key: str | None = None
+    ) -> Agreement:
+        """Object to a suspension; the clock of the agreement starts for the lab."""
+        return self._do(actor, agreement_id, FileAppeal, {"number": number, "text": text}, idempotency_key)
+
+    def decide_appeal(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        *,
+        number: int,
+        upheld: bool,
+        reasons: str,
+        idempotency_key: str | None = None,
+    ) -> Agreement:
+        """Answer an appeal, by another coordinator than the one who suspended."""
+        fields = {"number": number, "upheld": upheld, "reasons": reasons}
+        return self._do(actor, agreement_id, DecideAppeal, fields, idempotency_key)
+
+    def narrow(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        *,
+        operations: Sequence[str],
+        requests_per_minute: int,
+        statement: str,
+        duty_keys: Sequence[str] = (),
+        idempotency_key: str | None = None,
+    ) -> Agreement:
+        """Cut access down to some operations and a slower rate."""
+        fields = {
+            "operations": frozenset(operations),
+            "requests_per_minute": requests_per_minute,
+            "statement": statement,
+            "duty_keys": tuple(duty_keys),
+        }
+        return self._do(actor, agreement_id, Narrow, fields, idempotency_key)
+
+    def widen(self, actor: Actor, agreement_id: str, *, reason: str, idempotency_key: str | None = None) -> Agreement:
+        """End a narrowing."""
+        return self._do(actor, agreement_id, Widen, {"reason": reason}, idempotency_key)
+
+    def terminate(
+        self, actor: Actor, agreement_id: str, *, reason: str, idempotency_key: str | None = None
+    ) -> Agreement:
         """End an agreement in force; every grant under it ends with the next request."""
-        return self._end(actor, agreement_id, Terminate, reason)
+        return self._do(actor, agreement_id, Terminate, {"reason": reason}, idempotency_key)
+
+    def close(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        *,
+        fulfilled: bool,
+        note: str = "",
+        open_duties: Sequence[str] = (),
+        idempotency_key: str | None = None,
+    ) -> Agreement:
+        """Close the books after the end. ``open_duties`` are those that ``DutyService`` knows to be undone."""
+        fields = {"fulfilled": fulfilled, "note": note, "open_duties": tuple(open_duties)}
+        return self._do(actor, agreement_id, Close, fields, idempotency_key)
+
+    # ---- reading ---------------------------------------------------------------------------------------------------
 
     def get(self, actor: Actor, agreement_id: str) -> Agreement:
         """One agreement, for its parties. Raises NotFound for everybody else too; a draft is the lab's alone."""
@@ -145,7 +355,7 @@ class AgreementService:
             raise missing from None
         if not _visible(actor, agreement):
             raise missing
-        return agreement
+        return _as_seen_by(actor, agreement)
 
     def list(self, actor: Actor) -> tuple[Agreement, ...]:
         """The agreements the actor may see, newest first."""
@@ -155,41 +365,62 @@ class AgreementService:
             WHERE ? OR list_contains(?::VARCHAR[], institution_id)
             ORDER BY drafted_at DESC, agreement_id
             """,
-            [actor.is_coordinator, list(actor.institution_ids)],
+            [actor.is_coordinator or actor.is_automatic, list(actor.institution_ids)],
         )
         found = (self._kernel.state(AGREEMENTS, row["agreement_id"]) for row in rows)
-        return tuple(agreement for agreement in found if _visible(actor, agreement))
+        return tuple(_as_seen_by(actor, agreement) for agreement in found if _visible(actor, agreement))
 
-    def export(self, actor: Actor, agreement_id: str) -> dict[str, Any]:
-        """The signed document as JSON: what was signed, and every signature as a DSSE envelope."""
+    def export(self, actor: Actor, agreement_id: str, *, version: int | None = None) -> dict[str, Any]:
+        """A signed document as JSON: what was signed, and every signature as a DSSE envelope.
+
+        The version on the table while there is one that awaits signatures and nothing governs; else the one in force.
+        """
         agreement = self.get(actor, agreement_id)
+        chosen = agreement.shown if version is None else agreement.version(version)
         return {
             "type": "concordat-signed-agreement/v1",
-            "document": agreement.document(),
-            "document_digest": agreement.document_digest,
-            "status": agreement.status.value,
-            "signatures": [signature.model_dump(mode="json") for signature in agreement.signatures],
+            "document": agreement.document(chosen.number),
+            "document_digest": chosen.digest,
+            "status": chosen.status.value if version is not None else agreement.status.value,
+            "signatures": [signature.model_dump(mode="json") for signature in chosen.signatures],
         }
 
-    @staticmethod
-    def _party(actor: Actor, agreement: Agreement) -> PartyKind:
-        """For whom the actor signs; whoever may sign for both sides signs for the one whose turn it is."""
-        if represents(actor, LAB) and represents(actor, agreement.institution_id):
-            return PartyKind.LAB if agreement.status is AgreementStatus.SIGNED else PartyKind.INSTITUTION
-        return PartyKind.LAB if represents(actor, LAB) else PartyKind.INSTITUTION
+    def _framework(
+        self, actor: Actor, institution_id: str, form: Form, framework_id: str | None
+    ) -> FrameworkRef | None:
+        if (framework_id is not None) != (form is Form.SCHEDULE):
+            raise Invalid(
+                "framework_mismatch",
+                "A schedule names the framework agreement it belongs to, and nothing else does.",
+                hint="Choose a framework in force, or another template.",
+                param="framework_id",
+            )
+        if framework_id is None:
+            return None
+        framework = self.get(actor, framework_id)
+        now = self._kernel.clock()
+        fits = framework.form is Form.FRAMEWORK and framework.institution_id == institution_id
+        if not fits or not framework.runs_on(now) or framework.document_digest is None:
+            raise Conflict(
+                "no_such_framework",
+                f"Agreement {framework_id} is no framework in force with this institution.",
+                hint="Sign a framework agreement first.",
+            )
+        return FrameworkRef(agreement_id=framework.id, digest=framework.document_digest, title=framework.title)
 
-    def _sign(
-        self, actor: Actor, agreement: Agreement, party: PartyKind, envelope: Envelope, idempotency_key: str | None
+    def _do(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        kind: type[AgreementCommand],
+        fields: Mapping[str, object],
+        idempotency_key: str | None = None,
     ) -> Agreement:
-        signer = agreement.institution_id if party is PartyKind.INSTITUTION else LAB
-        command = Sign(party=party, envelope=envelope, keys=self._institutions.active_keys(signer))
-        return self._kernel.execute(AGREEMENTS, agreement.id, command, actor, idempotency_key=idempotency_key)
-
-    def _end(
-        self, actor: Actor, agreement_id: str, kind: type[Decline | Withdraw | Terminate], reason: str
-    ) -> Agreement:
+        """Carry out one command on an agreement that the actor may see."""
         self.get(actor, agreement_id)
-        return self._kernel.execute(AGREEMENTS, agreement_id, parse(kind, {"reason": reason}), actor)
+        command = parse(kind, fields)
+        self._kernel.execute(AGREEMENTS, agreement_id, command, actor, idempotency_key=idempotency_key)
+        return self.get(actor, agreement_id)
 
 
 def _visible(actor: Actor, agreement: Agreement) -> bool:
@@ -197,3 +428,11 @@ def _visible(actor: Actor, agreement: Agreement) -> bool:
         return True
     never_offered = agreement.offered_at is None
     return actor.belongs_to(agreement.institution_id) and not never_offered
+
+
+def _as_seen_by(actor: Actor, agreement: Agreement) -> Agreement:
+    """Without the lab's own drafts, for everybody but the lab."""
+    if actor.is_coordinator or actor.is_automatic:
+        return agreement
+    tabled = tuple(version for version in agreement.versions if version.tabled_at is not None)
+    return agreement.model_copy(update={"versions": tabled})

@@ -1,7 +1,9 @@
 """Grants: issued from agreements in force, revoked with effect on the next request."""
 
+from agreements.access import Held
 from agreements.actors import Actor
-from agreements.agreement import Agreement
+from agreements.bounds import Bounds
+from agreements.clauses import Vetting
 from agreements.deciders import Value
 from agreements.errors import Conflict, NotFound
 from agreements.grants import Grant, IssueGrant, RevokeGrant
@@ -12,6 +14,7 @@ from portal.inputs import parse
 from portal.services.aggregates import AGREEMENTS, GRANTS
 from portal.services.agreements import AgreementService
 from portal.services.kernel import Kernel
+from portal.services.prerequisites import Prerequisites
 
 
 class GrantView(Value):
@@ -34,13 +37,19 @@ class GrantView(Value):
 class GrantService:
     """The one path by which grants are issued and revoked."""
 
-    def __init__(self, kernel: Kernel, agreements: AgreementService, meter: Meter) -> None:
+    def __init__(
+        self, kernel: Kernel, agreements: AgreementService, prerequisites: Prerequisites, meter: Meter
+    ) -> None:
         self._kernel = kernel
         self._agreements = agreements
+        self._prerequisites = prerequisites
         self._meter = meter
 
     def bounds(self, actor: Actor, agreement_id: str) -> Scope:
         """The widest grant an agreement allows. Raises NotFound, or Conflict when it is not in force."""
+        return self._bounds(actor, agreement_id).scope
+
+    def _bounds(self, actor: Actor, agreement_id: str) -> Bounds:
         agreement = self._agreements.get(actor, agreement_id)
         if not agreement.in_force_on(self._kernel.clock()):
             raise Conflict(
@@ -60,7 +69,7 @@ class GrantService:
         idempotency_key: str | None = None,
     ) -> Grant:
         """Open access, by default all that the agreement allows. Raises Forbidden, Conflict or Invalid."""
-        bounds = self.bounds(actor, agreement_id)
+        bounds = self._bounds(actor, agreement_id)
         agreement = self._agreements.get(actor, agreement_id)
         grant_id = new_id("grt")
         command = parse(
@@ -71,7 +80,7 @@ class GrantService:
                 "agreement_id": agreement.id,
                 "agreement_digest": agreement.document_digest,
                 "label": label,
-                "scope": scope or bounds,
+                "scope": scope or bounds.scope,
                 "bounds": bounds,
             },
         )
@@ -106,7 +115,7 @@ class GrantService:
         )
         return tuple(self._view(self._kernel.state(GRANTS, row["grant_id"])) for row in rows)
 
-    def usable_by(self, actor: Actor) -> tuple[tuple[Grant, Agreement], ...]:
+    def usable_by(self, actor: Actor) -> tuple[Held, ...]:
         """The grants a run of this actor may draw on: the one its token names, else all of its institutions."""
         if actor.grant_id is not None:
             grants = [self._kernel.state(GRANTS, actor.grant_id)]
@@ -120,7 +129,15 @@ class GrantService:
                 [list(actor.institution_ids)],
             )
             grants = [self._kernel.state(GRANTS, row["grant_id"]) for row in rows]
-        return tuple((grant, self._kernel.state(AGREEMENTS, grant.agreement_id)) for grant in grants)
+        return tuple(self.held(grant) for grant in grants)
+
+    def held(self, grant: Grant) -> Held:
+        """A grant with everything it rests on, as it stands now."""
+        agreement = self._kernel.state(AGREEMENTS, grant.agreement_id)
+        framework = agreement.framework and self._kernel.state(AGREEMENTS, agreement.framework.agreement_id)
+        held = Held(grant=grant, agreement=agreement, framework=framework)
+        lines = self._prerequisites.vetting(grant.institution_id, held.clause(Vetting), in_grace=True)
+        return held.model_copy(update={"lacking": tuple(line.label for line in lines if not line.met)})
 
     def usage(self, account: str) -> Usage:
         """What an account has used and holds."""

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import JsonValue
 
-from agreements.access import Allowed, Basis
+from agreements.access import Allowed, Basis, Draw
 from agreements.actors import Actor
 from agreements.deciders import Value
 from agreements.dsse import Envelope
@@ -32,7 +32,7 @@ from model_access.worker import WorkerPool
 from portal.config import Settings
 from portal.findings.evidence import RunFacts
 from portal.services.active import ActiveRun, RunResult
-from portal.services.aggregates import GRANTS, RUNS, account_of
+from portal.services.aggregates import RUNS, accounts_of
 from portal.services.checkpoints import CheckpointService
 from portal.services.kernel import Kernel
 
@@ -44,13 +44,6 @@ SETTLER = Actor.automatic("run-settler")
 INTERRUPTED = "interrupted"
 
 _SETTLING_THREADS = 4
-
-
-class Limits(Value):
-    """What an account may use."""
-
-    budget: int | None
-    per_minute: int | None
 
 
 class Estimate(Value):
@@ -87,7 +80,9 @@ class RunService:
     @staticmethod
     def settled_usage(kernel: Kernel) -> Mapping[str, int]:
         """Tokens charged so far, by account; what the meter starts from."""
-        rows = kernel.store.query("SELECT account, sum(charged_tokens)::BIGINT AS tokens FROM run GROUP BY account")
+        rows = kernel.store.query(
+            "SELECT account, sum(charged_tokens)::BIGINT AS tokens FROM run_account GROUP BY account"
+        )
         return {row["account"]: row["tokens"] for row in rows}
 
     def settle_interrupted(self) -> int:
@@ -107,7 +102,7 @@ class RunService:
                 FailRun(code=INTERRUPTED, message="The portal stopped while it ran.", charged_tokens=charged),
                 SETTLER,
             )
-            self._meter.settle(account_of(run.terms), reserved=0, used=charged)
+            self._meter.settle(accounts_of(run.terms), reserved=0, used=charged)
         return len(rows)
 
     @staticmethod
@@ -128,11 +123,11 @@ class RunService:
         """What the run would cost at most. Raises what ``begin`` raises before it reserves."""
         checkpoint = self._checkpoints.state(checkpoint_id)
         allowed = self._allowed(actor, checkpoint, request, purpose)
-        limits = self._limits(allowed)
         prompt_tokens, most_tokens = self._cost(checkpoint_id, request)
-        usage = self._meter.usage(self._account(actor, allowed))
-        left = None if limits.budget is None else max(limits.budget - usage.settled - usage.reserved, 0)
-        return Estimate(prompt_tokens=prompt_tokens, most_tokens=most_tokens, budget_left=left)
+        left = [
+            self._left(draw.account, draw.budget) for draw in self._draws(actor, allowed) if draw.budget is not None
+        ]
+        return Estimate(prompt_tokens=prompt_tokens, most_tokens=most_tokens, budget_left=min(left, default=None))
 
     def begin(
         self,
@@ -151,14 +146,15 @@ class RunService:
         checkpoint = self._checkpoints.state(checkpoint_id)
         allowed = self._allowed(actor, checkpoint, request, purpose)
         _prompt_tokens, most_tokens = self._cost(checkpoint_id, request)
-        terms = self._terms(actor, checkpoint, request, allowed, most_tokens, stream=stream)
-        limits = self._limits(allowed)
-        account = account_of(terms)
-        self._meter.reserve(account, most_tokens, budget=limits.budget, per_minute=limits.per_minute)
+        draws = self._draws(actor, allowed)
+        terms = self._terms(actor, checkpoint, request, allowed, most_tokens, stream=stream).model_copy(
+            update={"accounts": tuple(draw.account for draw in draws)}
+        )
+        self._meter.reserve(draws, most_tokens)
         try:
             self._kernel.execute(RUNS, terms.run_id, StartRun(terms=terms), actor)
         except BaseException:
-            self._meter.settle(account, reserved=most_tokens, used=0)
+            self._meter.settle(terms.accounts, reserved=most_tokens, used=0)
             raise
         active = ActiveRun(terms)
         self._submit(active, request)
@@ -238,21 +234,22 @@ class RunService:
             return answer
         raise answer.error()
 
-    def _limits(self, allowed: Allowed) -> Limits:
-        if allowed.basis is Basis.LAB:
-            return Limits(budget=None, per_minute=None)
-        if allowed.grant_id is None:
-            return Limits(
-                budget=self._settings.public_token_budget, per_minute=self._settings.public_requests_per_minute
-            )
-        scope = self._kernel.state(GRANTS, allowed.grant_id).scope
-        if scope is None:
-            raise Unavailable("grant_without_scope", "The grant's record is not readable.")
-        return Limits(budget=scope.token_budget, per_minute=scope.requests_per_minute)
+    def _draws(self, actor: Actor, allowed: Allowed) -> tuple[Draw, ...]:
+        if allowed.draws:
+            return allowed.draws
+        account, unlimited = f"{allowed.basis}:{actor.person_id}", allowed.basis is Basis.LAB
+        return (
+            Draw(
+                account=account,
+                says="the lab" if unlimited else "public use",
+                budget=None if unlimited else self._settings.public_token_budget,
+                per_minute=None if unlimited else self._settings.public_requests_per_minute,
+            ),
+        )
 
-    @staticmethod
-    def _account(actor: Actor, allowed: Allowed) -> str:
-        return allowed.grant_id or f"{allowed.basis}:{actor.person_id}"
+    def _left(self, account: str, budget: int) -> int:
+        usage = self._meter.usage(account)
+        return max(budget - usage.settled - usage.reserved, 0)
 
     def _cost(self, checkpoint_id: str, request: GenerationRequest) -> tuple[int, int]:
         try:
@@ -339,7 +336,7 @@ class RunService:
                 else Unavailable("not_settled", "The run could not be recorded.", hint="Send the request again.")
             )
         # Before anyone hears of the end: what a run no longer holds, the next one may take.
-        self._meter.settle(account_of(terms), reserved=terms.reserved_tokens, used=used)
+        self._meter.settle(accounts_of(terms), reserved=terms.reserved_tokens, used=used)
         if isinstance(outcome, RunResult):
             active.outcome.set_result(outcome)
         else:
@@ -391,4 +388,4 @@ def _visible(actor: Actor, terms: RunTerms) -> bool:
     return actor.is_coordinator or actor.person_id == terms.person_id or same
 
 
-__all__ = ["INTERRUPTED", "SETTLER", "Estimate", "Limits", "RunService", "RunStatus", "fresh_seed"]
+__all__ = ["INTERRUPTED", "SETTLER", "Estimate", "RunService", "RunStatus", "fresh_seed"]

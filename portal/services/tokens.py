@@ -147,12 +147,12 @@ class TokenService:
         if person.deactivated_at is not None:
             raise Unauthenticated("person_deactivated", "The token's holder may not use the portal any more.")
         return Authenticated(
-            actor=self._bearer(person, record),
+            actor=self._bearer(person, record, claims.details.agreement_digest),
             purpose=record.purpose,
             expires_at=record.expires_at or now,
         )
 
-    def _bearer(self, person: Person, record: Credential) -> Actor:
+    def _bearer(self, person: Person, record: Credential, agreement_digest: str | None) -> Actor:
         """Whom the token speaks for.
 
         One that names a grant lies in notebooks and scripts: it speaks for a member of the grant's institution, and
@@ -169,7 +169,7 @@ class TokenService:
             for membership in actor.memberships
             if membership.institution_id == institution_id
         )
-        return actor.model_copy(update={"memberships": tuple(memberships)})
+        return actor.model_copy(update={"memberships": tuple(memberships), "agreement_digest": agreement_digest})
 
     def revoke(self, actor: Actor, token_id: str, *, reason: str = "revoked by its holder") -> Credential:
         """End a token. Raises NotFound for a token that is neither one's own nor one's to administer."""

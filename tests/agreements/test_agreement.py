@@ -84,7 +84,11 @@ def test_a_foreign_key_is_refused() -> None:
 
 def test_a_signature_over_another_document_is_refused() -> None:
     agreement = offered()
-    altered = agreement.model_copy(update={"title": "Something else"})
+    altered = apply(
+        apply(drafted(), EditDraft(title="Something else", clauses=drafted().clauses), COORDINATOR),
+        Offer(),
+        COORDINATOR,
+    )
     with pytest.raises(VerificationError) as refused:
         apply(agreement, signature(altered, PartyKind.INSTITUTION), LEAD)
     assert refused.value.code == "other_document"
@@ -184,5 +188,5 @@ def test_changing_any_clause_changes_the_digest() -> None:
     data = [clause.model_dump(mode="json") for clause in agreement.clauses]
     for clause in data:
         changed = [{**other, "title": other["title"] + "!"} if other is clause else other for other in data]
-        altered = agreement.model_copy(update={"clauses": parse_clauses(changed)})
+        altered = apply(agreement, EditDraft(title=agreement.title, clauses=parse_clauses(changed)), COORDINATOR)
         assert digest_of(altered.document()) != digest_of(agreement.document())

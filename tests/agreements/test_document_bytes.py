@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
-from agreements.agreement import Agreement
+from agreements.agreement import Agreement, Version
 from agreements.canonical import digest_of
 from agreements.standard_terms import template
-print(digest_of(Agreement(id="agr_1", clauses=template("software-access").clauses).document()))
+version = Version(number=1, title="Title", clauses=template("software-access").clauses)
+print(digest_of(Agreement(id="agr_1", versions=(version,)).document()))
 """
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agreements.access import Allowed, Basis, Denied, Question, Subject, decide_access
+from agreements.access import Allowed, Basis, Denied, Held, Question, Subject, decide_access
 from agreements.actors import Actor
 from agreements.agreement import Agreement, Terminate
 from agreements.errors import Conflict, Fixer, Forbidden, Invalid
@@ -26,7 +26,8 @@ from tests.agreements.parties import (
 )
 
 AGREEMENT = in_force()
-BOUNDS = AGREEMENT.bounds()
+WIDEST = AGREEMENT.bounds()
+BOUNDS = WIDEST.scope
 GENERATE = Question(operations=frozenset({Operation.GENERATE}), purpose="bias-analysis")
 
 
@@ -40,7 +41,7 @@ def issued(agreement: Agreement = AGREEMENT, actor: Actor = COORDINATOR, **chang
         agreement_digest=agreement.document_digest or "",
         label="test grant",
         scope=scope,
-        bounds=BOUNDS,
+        bounds=WIDEST,
     )
     return GRANT.fold(GRANT.decide(Grant(), command, actor, NOW))
 
@@ -60,7 +61,7 @@ def ask(
     actor: Actor, target: Subject, grant: Grant | None, question: Question = GENERATE, agreement: Agreement = AGREEMENT
 ) -> Allowed | Denied:
     """The answer a day later."""
-    return decide_access(actor, target, question, [(grant, agreement)] if grant else [], LATER)
+    return decide_access(actor, target, question, [Held(grant=grant, agreement=agreement)] if grant else [], LATER)
 
 
 def code(answer: Allowed | Denied) -> str:

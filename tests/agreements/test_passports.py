@@ -1,5 +1,6 @@
 """The rules of passports: who hands in, who accepts, what counts when, and that no history is lost."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -82,8 +83,10 @@ def test_an_item_is_handed_in_reviewed_valid_and_lapses() -> None:
     lapsed = state.standing(ITEM, NOW + YEAR)
     assert (lapsed.status, lapsed.since, lapsed.fixer) == (ItemStatus.LAPSED, NOW + YEAR, Fixer.LEAD)
     handed, reviewed = state.record(ITEM).entries
-    assert isinstance(handed, Submission) and handed.evidence == evidence
-    assert isinstance(reviewed, Review) and (reviewed.reviewer_id, reviewed.submission) == (COORDINATOR.person_id, 1)
+    assert isinstance(handed, Submission)
+    assert handed.evidence == evidence
+    assert isinstance(reviewed, Review)
+    assert (reviewed.reviewer_id, reviewed.submission) == (COORDINATOR.person_id, 1)
 
 
 def test_what_is_returned_says_why_and_can_be_handed_in_again() -> None:
@@ -118,7 +121,8 @@ def test_revoking_keeps_the_acceptance_with_its_date() -> None:
     assert "The register struck it." in standing.message
     *kept, revocation = state.record(ITEM).entries
     assert tuple(kept) == before.record(ITEM).entries
-    assert isinstance(revocation, Revocation) and revocation.revoked_by == SECOND.person_id
+    assert isinstance(revocation, Revocation)
+    assert revocation.revoked_by == SECOND.person_id
     with pytest.raises(Conflict) as refusal:
         apply(state, Revoke(item=ITEM, reason="Once more."), SECOND)
     assert refusal.value.code == "not_valid"
@@ -248,7 +252,7 @@ def walked(steps: Sequence[Any]) -> list[tuple[datetime, Passport]]:
 @given(STEPS)
 def test_no_history_is_ever_rewritten(steps: Sequence[Any]) -> None:
     states = [state for _, state in walked(steps)]
-    for earlier, later in zip(states, states[1:], strict=False):
+    for earlier, later in itertools.pairwise(states):
         for item in VettingItem:
             before = earlier.record(item).entries
             assert later.record(item).entries[: len(before)] == before

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from agreements.access import Draw
 from agreements.errors import Limited
 from model_access.metering import RATE_WINDOW_S, Meter
+
+
+def draw(account: str, budget: int | None, per_minute: int | None) -> Draw:
+    """What a run takes from an account."""
+    return Draw(account=account, says="the grant", budget=budget, per_minute=per_minute)
+
 
 BUDGET = 100
 PER_MINUTE = 5
@@ -30,7 +37,7 @@ class Metering(RuleBasedStateMachine):
         recent = [start for start in self.starts if self.now - start < RATE_WINDOW_S]
         fits = self.settled + sum(self.open) + tokens <= BUDGET
         try:
-            self.meter.reserve("a", tokens, budget=BUDGET, per_minute=PER_MINUTE)
+            self.meter.reserve([draw("a", BUDGET, PER_MINUTE)], tokens)
         except Limited as refusal:
             expected = "rate_limited" if len(recent) >= PER_MINUTE else "budget_exhausted"
             assert refusal.code == expected
@@ -46,7 +53,7 @@ class Metering(RuleBasedStateMachine):
     def settle(self, data: st.DataObject) -> None:
         held = self.open.pop(data.draw(st.integers(min_value=0, max_value=len(self.open) - 1)))
         used = data.draw(st.integers(min_value=0, max_value=held))
-        self.meter.settle("a", reserved=held, used=used)
+        self.meter.settle(["a"], reserved=held, used=used)
         self.settled += used
 
     @rule(seconds=st.floats(min_value=0, max_value=90))
@@ -55,8 +62,8 @@ class Metering(RuleBasedStateMachine):
 
     @rule(tokens=st.integers(min_value=0, max_value=1000))
     def another_account(self, tokens: int) -> None:
-        self.meter.reserve("b", tokens, budget=None, per_minute=None)
-        self.meter.settle("b", reserved=tokens, used=tokens)
+        self.meter.reserve([draw("b", None, None)], tokens)
+        self.meter.settle(["b"], reserved=tokens, used=tokens)
 
     @invariant()
     def never_beyond(self) -> None:
@@ -76,11 +83,11 @@ def test_many_threads_together_stay_within_the_budget() -> None:
         won = 0
         for _ in range(50):
             try:
-                meter.reserve("a", 7, budget=1000, per_minute=None)
+                meter.reserve([draw("a", 1000, None)], 7)
             except Limited:
                 continue
             assert meter.usage("a").settled + meter.usage("a").reserved <= 1000
-            meter.settle("a", reserved=7, used=5)
+            meter.settle(["a"], reserved=7, used=5)
             won += 1
         return won
 
@@ -96,27 +103,39 @@ def test_the_window_of_a_rate_slides() -> None:
     meter = Meter({}, lambda: now)
     for second in (0.0, 30.0):
         now = second
-        meter.reserve("a", 1, budget=None, per_minute=2)
+        meter.reserve([draw("a", None, 2)], 1)
     now = 45.0
     with pytest.raises(Limited) as refusal:
-        meter.reserve("a", 1, budget=None, per_minute=2)
+        meter.reserve([draw("a", None, 2)], 1)
     assert (refusal.value.code, refusal.value.retry_after_s) == ("rate_limited", 15.0)
     now = 60.0
-    meter.reserve("a", 1, budget=None, per_minute=2)
+    meter.reserve([draw("a", None, 2)], 1)
     with pytest.raises(Limited):
-        meter.reserve("a", 1, budget=None, per_minute=2)
+        meter.reserve([draw("a", None, 2)], 1)
 
 
 def test_what_is_refused_holds_nothing_and_counts_towards_no_rate() -> None:
     meter = Meter({"a": 95}, lambda: 0.0)
     for _ in range(10):
         with pytest.raises(Limited) as refusal:
-            meter.reserve("a", 6, budget=100, per_minute=2)
+            meter.reserve([draw("a", 100, 2)], 6)
         assert refusal.value.code == "budget_exhausted"
         assert refusal.value.hint
-    meter.reserve("a", 5, budget=100, per_minute=2)
+    meter.reserve([draw("a", 100, 2)], 5)
     assert meter.usage("a").reserved == 5
 
 
 def test_an_account_nobody_used_is_empty() -> None:
     assert (Meter({}, lambda: 0.0).usage("new").settled, Meter({}, lambda: 0.0).usage("new").reserved) == (0, 0)
+
+
+def test_a_run_is_held_to_every_account_it_draws_on_or_holds_nothing() -> None:
+    meter = Meter({"agreement": 95}, lambda: 0.0)
+    path = [draw("grant", 50, None), draw("agreement", 100, None)]
+    with pytest.raises(Limited) as refused:
+        meter.reserve(path, 6)
+    assert refused.value.code == "budget_exhausted"
+    assert meter.usage("grant").reserved == 0
+    meter.reserve(path, 5)
+    meter.settle(["grant", "agreement"], reserved=5, used=3)
+    assert (meter.usage("grant").settled, meter.usage("agreement").settled) == (3, 98)

@@ -9,7 +9,9 @@ from agreements.agreement import Agreement
 from agreements.deciders import Value
 from agreements.standard_terms import Template
 from portal.api.auth import Signed, ThePortal
+from portal.api.rest.agreement_shapes import AgreementBody
 from portal.api.rest.shapes import IdempotencyKey, Listing, ObjectId, Reason
+from portal.composition import Portal
 
 router = APIRouter(prefix="/agreements", tags=["agreements"])
 
@@ -56,6 +58,10 @@ class SignedAgreement(Value):
     signatures: tuple[dict[str, Any], ...]
 
 
+def _body(portal: Portal, agreement: Agreement) -> AgreementBody:
+    return AgreementBody.of(agreement, portal.kernel.clock())
+
+
 @router.get("/templates", summary="List agreement templates")
 def list_templates(portal: ThePortal, _actor: Signed) -> Listing[Template]:
     """What a draft can start from."""
@@ -63,37 +69,38 @@ def list_templates(portal: ThePortal, _actor: Signed) -> Listing[Template]:
 
 
 @router.get("", summary="List agreements")
-def list_agreements(portal: ThePortal, actor: Signed) -> Listing[Agreement]:
+def list_agreements(portal: ThePortal, actor: Signed) -> Listing[AgreementBody]:
     """All for coordinators, one's own institutions' for everyone else, newest first."""
-    return Listing.whole(portal.agreements.list(actor))
+    now = portal.kernel.clock()
+    return Listing.whole([AgreementBody.of(entry, now) for entry in portal.agreements.list(actor)])
 
 
 @router.post("", status_code=201, summary="Draft an agreement")
 def draft_agreement(
     portal: ThePortal, actor: Signed, body: NewAgreement, idempotency_key: IdempotencyKey = None
-) -> Agreement:
+) -> AgreementBody:
     """Coordinators only."""
-    return portal.agreements.draft(actor, **dict(body), idempotency_key=idempotency_key)
+    return _body(portal, portal.agreements.draft(actor, **dict(body), idempotency_key=idempotency_key))
 
 
 @router.get("/{agreement_id}", summary="Get an agreement")
-def get_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId) -> Agreement:
+def get_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId) -> AgreementBody:
     """For its parties; a draft is the lab's alone."""
-    return portal.agreements.get(actor, agreement_id)
+    return _body(portal, portal.agreements.get(actor, agreement_id))
 
 
 @router.put("/{agreement_id}", summary="Edit a draft")
-def edit_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: DraftText) -> Agreement:
+def edit_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: DraftText) -> AgreementBody:
     """Replaces title and clauses; an offered document never changes."""
-    return portal.agreements.edit(actor, agreement_id, title=body.title, clauses=body.clauses)
+    return _body(portal, portal.agreements.edit(actor, agreement_id, title=body.title, clauses=body.clauses))
 
 
 @router.post("/{agreement_id}/offer", summary="Offer an agreement")
 def offer_agreement(
     portal: ThePortal, actor: Signed, agreement_id: ObjectId, idempotency_key: IdempotencyKey = None
-) -> Agreement:
+) -> AgreementBody:
     """Freezes the document: its digest is what both sides sign."""
-    return portal.agreements.offer(actor, agreement_id, idempotency_key=idempotency_key)
+    return _body(portal, portal.agreements.offer(actor, agreement_id, idempotency_key=idempotency_key))
 
 
 @router.post("/{agreement_id}/sign", summary="Sign with the key the portal keeps")
@@ -103,9 +110,9 @@ def sign_agreement(
     agreement_id: ObjectId,
     body: OnScreenSignature,
     idempotency_key: IdempotencyKey = None,
-) -> Agreement:
+) -> AgreementBody:
     """First by the institution's partner lead, then by a coordinator for the lab; the second puts it in force."""
-    return portal.agreements.sign(actor, agreement_id, **dict(body), idempotency_key=idempotency_key)
+    return _body(portal, portal.agreements.sign(actor, agreement_id, **dict(body), idempotency_key=idempotency_key))
 
 
 @router.post("/{agreement_id}/signatures", status_code=201, summary="Hand in a signature made elsewhere")
@@ -115,27 +122,29 @@ def submit_signature(
     agreement_id: ObjectId,
     body: SignedElsewhere,
     idempotency_key: IdempotencyKey = None,
-) -> Agreement:
+) -> AgreementBody:
     """A DSSE envelope over the document's canonical bytes, by a registered key."""
-    return portal.agreements.submit_signature(actor, agreement_id, body.envelope, idempotency_key=idempotency_key)
+    return _body(
+        portal, portal.agreements.submit_signature(actor, agreement_id, body.envelope, idempotency_key=idempotency_key)
+    )
 
 
 @router.post("/{agreement_id}/decline", summary="Decline an offer")
-def decline_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> Agreement:
+def decline_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> AgreementBody:
     """For the institution's partner lead."""
-    return portal.agreements.decline(actor, agreement_id, reason=body.reason)
+    return _body(portal, portal.agreements.decline(actor, agreement_id, reason=body.reason))
 
 
 @router.post("/{agreement_id}/withdraw", summary="Withdraw a draft or an offer")
-def withdraw_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> Agreement:
+def withdraw_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> AgreementBody:
     """Coordinators only."""
-    return portal.agreements.withdraw(actor, agreement_id, reason=body.reason)
+    return _body(portal, portal.agreements.withdraw(actor, agreement_id, reason=body.reason))
 
 
 @router.post("/{agreement_id}/terminate", summary="Terminate an agreement in force")
-def terminate_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> Agreement:
+def terminate_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> AgreementBody:
     """Every grant under it ends with the next request."""
-    return portal.agreements.terminate(actor, agreement_id, reason=body.reason)
+    return _body(portal, portal.agreements.terminate(actor, agreement_id, reason=body.reason))
 
 
 @router.get("/{agreement_id}/export", summary="Export the signed document")

@@ -42,7 +42,8 @@ def test_a_token_speaks_for_its_person_within_its_grant(world: World) -> None:
     grant = world.grant()
     issued = world.portal.tokens.issue(world.actor("cleo"), label=" notebook ", grant_id=grant.id, purpose=PURPOSE)
     known = world.portal.tokens.authenticate(issued.token)
-    assert known.actor == world.people["cleo"].actor(Channel.API, token_id=issued.record.id, grant_id=grant.id)
+    named = world.people["cleo"].actor(Channel.API, token_id=issued.record.id, grant_id=grant.id)
+    assert known.actor == named.model_copy(update={"agreement_digest": grant.agreement_digest})
     assert (known.purpose, issued.record.label) == (PURPOSE, "notebook")
     assert known.expires_at == world.clock() + timedelta(hours=world.settings.token_hours)
 
