@@ -15,9 +15,9 @@ Remark = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
 Venue = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 Where = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
-Address = Annotated[str, Field(max_length=500, pattern=r"^(https?://[^\s<>\"]+)?$")]
-"""An http(s) address, or nothing."""
-Doi = Annotated[str, Field(max_length=200, pattern=r"^(10\.[0-9]{4,9}/[^\s<>\"]+)?$")]
+Address = Annotated[str, Field(max_length=500, pattern=r"^(https?://[!#-;=?-~]+)?$")]
+"""An http(s) address in plain ASCII, or nothing."""
+Doi = Annotated[str, Field(max_length=200, pattern=r"^(10\.[0-9]{4,9}/[!-~]+)?$")]
 """A digital object identifier without a resolver's address in front, or nothing."""
 Credit = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
