@@ -10,6 +10,9 @@ from agreements.errors import Invalid
 
 FILE_NAME = "concordat.toml"
 
+_SMTP_URL = r"^smtps?://([^\s/@:]+@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?$"
+"""No password: settings are shown and backed up."""
+
 
 class Settings(BaseSettings):
     """Everything an operator may set. Durations and limits carry their unit in the name."""
@@ -42,6 +45,17 @@ class Settings(BaseSettings):
     """Memory all workers may use together."""
     worker_threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Processor threads per worker; more help large checkpoints on a machine with cores to spare."""
+
+    smtp_url: Annotated[str | None, Field(pattern=_SMTP_URL)] = None
+    """The mail server that digests go out by; ``smtps`` is TLS from the start."""
+    smtp_password_file: Path | None = None
+    """Holds the password of the user in ``smtp_url``, so that it stands in no setting."""
+    mail_from: Annotated[str | None, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = None
+    """Whom digests come from."""
+    digest_hour: Annotated[int, Field(ge=0, le=23)] = 6
+    """The hour, UTC, from which on the digest of a new day may go out."""
+    webhook_allow_private: bool = False
+    """Let webhooks lead to this machine and into private networks."""
 
     @property
     def url(self) -> str:

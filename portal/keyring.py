@@ -30,7 +30,7 @@ class Keyring:
         self._folder = folder
 
     def own(self, name: str) -> SigningKey:
-        """One of the portal's own keys (``lab``, ``log``, ``token``), made if it does not exist."""
+        """One of the portal's own keys (``lab``, ``log``, ``token``, ``webhook``), made if it does not exist."""
         path = self._folder / f"{name}.pem"
         if not path.exists():
             self._write(path, SigningKey.generate())
