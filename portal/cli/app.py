@@ -17,11 +17,13 @@ from portal.cli import (
     lifecycle,
     log,
     norms,
+    notices,
     people,
     release,
     runs,
     tokens,
     verify,
+    webhooks,
 )
 from portal.cli.output import show_refusal, wants_json
 
@@ -80,6 +82,8 @@ for name, commands in (
     ("finding", findings.app),
     ("norm", norms.app),
     ("release", release.app),
+    ("notice", notices.app),
+    ("webhook", webhooks.app),
     ("log", log.app),
 ):
     app.add_typer(commands, name=name)

@@ -14,11 +14,13 @@ from portal.api.rest import (
     log,
     me,
     norms,
+    notices,
     operator,
     people,
     release,
     runs,
     tokens,
+    webhooks,
 )
 from portal.composition import Portal
 
@@ -42,6 +44,8 @@ _ROUTERS = (
     findings,
     norms,
     release,
+    notices,
+    webhooks,
     log,
     operator,
 )
