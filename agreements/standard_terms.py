@@ -1,11 +1,16 @@
-"""Standard terms: agreement templates, data files that ship with the package."""
+"""Standard terms: agreement templates, data files that ship with the package.
+
+A file is never changed once it was released: agreements name the template and the version they came from. New words are
+a new file with the next version.
+"""
 
 import json
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from agreements.clauses import Clause, check_clauses, parse_clauses
+from agreements.clauses import Clause, Form, check_clauses, parse_clauses
 from agreements.deciders import Value
 from agreements.errors import NotFound
 
@@ -18,6 +23,13 @@ class Template(Value):
     title: str
     summary: str
     clauses: tuple[Clause, ...]
+    form: Form = Form.STANDALONE
+    note: str = ""
+    """What changed since the version before."""
+    published_at: datetime | None = None
+    """When a coordinator published it; None for what ships with the package."""
+    retired_at: datetime | None = None
+    """Since when no draft may start from the template; None while drafts may."""
 
 
 @cache
@@ -42,5 +54,5 @@ def template(template_id: str) -> Template:
 
 def _template(data: dict[str, Any]) -> Template:
     clauses = parse_clauses(data["clauses"])
-    check_clauses(clauses)
+    check_clauses(clauses, Form(data.get("form", Form.STANDALONE)))
     return Template(**{**data, "clauses": clauses})

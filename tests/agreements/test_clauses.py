@@ -19,7 +19,7 @@ from tests.agreements.parties import NOW
 @pytest.mark.parametrize("entry", templates(), ids=lambda entry: f"{entry.template_id}-{entry.version}")
 def test_every_shipped_template_governs(entry: Template) -> None:
     clauses = entry.clauses
-    check_clauses(clauses)
+    check_clauses(clauses, entry.form)
     assert all(clause.effects() for clause in clauses)
     assert all("{" not in clause.rendered() for clause in clauses)
 

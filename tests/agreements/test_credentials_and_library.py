@@ -124,7 +124,7 @@ def test_half_a_surrogate_pair_has_an_id_too() -> None:
 def test_every_template_can_be_offered_as_it_is() -> None:
     assert templates()
     for entry in templates():
-        check_clauses(entry.clauses)
+        check_clauses(entry.clauses, entry.form)
         assert all(clause.rendered() and clause.effects() for clause in entry.clauses)
         assert entry.summary
 
