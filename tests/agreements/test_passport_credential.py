@@ -117,7 +117,7 @@ def test_what_is_signed_verifies_here_and_in_securesystemslib() -> None:
     data = as_file()
     assert verify_passport(data, [OTHER.public, ISSUER.public]) == credential()
     theirs = second.Envelope.from_dict(json.loads(data))
-    public = SSlibKey.from_crypto(load_pem_public_key(ISSUER.public.to_pem()), keyid=ISSUER.public.key_id)  # type: ignore[arg-type]  # the loader's union names keys that no Ed25519 PEM holds
+    public = SSlibKey.from_crypto(load_pem_public_key(ISSUER.public.to_pem()), keyid=ISSUER.public.key_id)
     theirs.verify([public], threshold=1)
     assert json.loads(theirs.payload) == credential().document()
 

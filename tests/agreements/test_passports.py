@@ -235,14 +235,14 @@ def walked(steps: Sequence[Any]) -> list[tuple[datetime, Passport]]:
     states = [(now, state)]
     for item, what, actor, wait, days in steps:
         now += timedelta(days=wait)
-        command: PassportCommand = {
+        commands: dict[str, PassportCommand] = {
             "submit": submit(item),
             "accept": accept(item, until=now + timedelta(days=days)),
             "return": giving_back(item),
             "revoke": Revoke(item=item, reason="struck off"),
-        }[what]
+        }
         try:
-            state = apply(state, command, actor, now)
+            state = apply(state, commands[what], actor, now)
         except ConcordatError:
             continue
         states.append((now, state))
