@@ -14,6 +14,7 @@ from agreements.errors import ConcordatError, Invalid, VerificationError
 from agreements.inclusion import InclusionEvidence, verify_head
 from agreements.inclusion import verify as verify_inclusion
 from agreements.keys import PublicKey
+from agreements.passport_credential import PASSPORT_TYPE, PassportCredential, verify_envelope
 from model_access.receipts import FILE_TYPE as RECEIPT_FILE
 from model_access.receipts import verify_receipt
 from portal import media_types
@@ -175,6 +176,9 @@ def _envelope(envelope: Envelope, keys: Sequence[PublicKey]) -> Proof:
             hint="Give the signer's public key with --key. The lab's is in every run receipt and at "
             "'concordat institution list'.",
         )
+    if envelope.payload_type == PASSPORT_TYPE:
+        # A passport names its issuer: that it was the holder of the key, not only somebody trusted, is checked there.
+        verify_envelope(envelope, keys)
     document = parse_json(verify(envelope, keys), MAX_DOCUMENT_BYTES)
     if not isinstance(document, dict):
         raise Invalid("unknown_document", "The signed payload is no object.")
@@ -232,8 +236,31 @@ def _position(document: dict[str, Any]) -> Proof:
     )
 
 
+def _passport(document: dict[str, Any]) -> Proof:
+    credential = PassportCredential.from_document(document)
+    return Proof(
+        kind="institution's passport",
+        facts=_facts(
+            institution=credential.subject_name,
+            constituency=credential.constituency.label,
+            country=credential.country,
+            issuer=credential.issuer_name,
+            issuer_key=credential.issuer_key,
+            valid_from=f"{credential.valid_from:%Y-%m-%d %H:%M} UTC",
+            valid_until=f"{credential.valid_until:%Y-%m-%d %H:%M} UTC",
+            **{
+                one.item.value: f"accepted by {one.reviewer} on {one.accepted_at:%Y-%m-%d}, "
+                f"valid until {one.valid_until:%Y-%m-%d %H:%M} UTC"
+                for one in credential.vetting
+            },
+            digest=digest_of(document),
+        ),
+    )
+
+
 _DESCRIPTIONS: dict[str, Callable[[dict[str, Any]], Proof]] = {
     AGREEMENT_TYPE: _agreement_alone,
+    PASSPORT_TYPE: _passport,
     media_types.FINDING: _finding,
     media_types.RELEASE_DECISION: _decision,
     media_types.NORM_POSITION: _position,

@@ -18,6 +18,7 @@ from portal.cli import (
     log,
     norms,
     notices,
+    passports,
     people,
     release,
     runs,
@@ -73,6 +74,7 @@ keeping.register(app)
 doctor.register(app)
 for name, commands in (
     ("institution", institutions.app),
+    ("passport", passports.app),
     ("person", people.app),
     ("checkpoint", checkpoints.app),
     ("agreement", agreements.app),

@@ -16,6 +16,7 @@ from portal.api.rest import (
     norms,
     notices,
     operator,
+    passports,
     people,
     release,
     runs,
@@ -35,6 +36,7 @@ the OpenAI API.
 _ROUTERS = (
     me,
     institutions,
+    passports,
     people,
     agreements,
     grants,
