@@ -34,6 +34,7 @@ from portal.services.aggregates import (
     RUNS,
 )
 from portal.services.agreements import AgreementService
+from portal.services.campaigns import CampaignService
 from portal.services.checkpoints import CheckpointService
 from portal.services.digests import DigestService
 from portal.services.grants import GrantService
@@ -49,6 +50,8 @@ from portal.services.publication_rows import PUBLICATIONS
 from portal.services.publications import PublicationService
 from portal.services.runs import RunService
 from portal.services.sign_in import SignInService
+from portal.services.template_rows import CAMPAIGNS, TEMPLATES
+from portal.services.templates import TemplateService
 from portal.services.tokens import TokenService
 from portal.services.webhooks import WebhookService
 from portal.store import Store
@@ -69,6 +72,8 @@ AGGREGATES = (
     PUBLICATIONS,
     NOTICES,
     WEBHOOKS,
+    TEMPLATES,
+    CAMPAIGNS,
 )
 """Every kind of object the store knows."""
 
@@ -122,7 +127,9 @@ class Portal:
         self.people = PeopleService(kernel, self.institutions)
         self.sign_in = SignInService(kernel, settings)
         prerequisites = Prerequisites(kernel, self.institutions, self.passports)
-        self.agreements = AgreementService(kernel, self.institutions, prerequisites)
+        self.templates = TemplateService(kernel)
+        self.agreements = AgreementService(kernel, self.institutions, prerequisites, self.templates)
+        self.campaigns = CampaignService(kernel, self.institutions, self.templates, self.agreements)
         self.grants = GrantService(kernel, self.agreements, prerequisites, self.meter)
         self.tokens = TokenService(kernel, self.grants, issuer, settings)
         self.checkpoints = CheckpointService(kernel, self.grants, pool, settings)

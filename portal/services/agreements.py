@@ -26,44 +26,51 @@ from agreements.agreement import (
     Suspend,
     Terminate,
     Version,
-    VersionStatus,
     Widen,
     Withdraw,
 )
 from agreements.clauses import Form, parse_clauses
 from agreements.dsse import Envelope
 from agreements.errors import Conflict, Invalid, NotFound
-from agreements.grants import CarryOverGrant, carried_scope
+from agreements.grants import Grant
 from agreements.ids import new_id
-from agreements.standard_terms import Template, template, templates
+from agreements.standard_terms import Template
 from portal.inputs import parse
 from portal.services.aggregates import AGREEMENTS, GRANTS
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel, Step
 from portal.services.prerequisites import Prerequisites
+from portal.services.templates import USUAL, TemplateService
 from portal.standing import represents
 
 
 class AgreementService:
     """The one path by which agreements live."""
 
-    def __init__(self, kernel: Kernel, institutions: InstitutionService, prerequisites: Prerequisites) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        institutions: InstitutionService,
+        prerequisites: Prerequisites,
+        library: TemplateService,
+    ) -> None:
         self._kernel = kernel
         self._institutions = institutions
         self._prerequisites = prerequisites
+        self._library = library
 
     # ---- from a template to the table ------------------------------------------------------------------------------
 
     def templates(self) -> tuple[Template, ...]:
         """What a draft can start from."""
-        return templates()
+        return self._library.all()
 
     def draft(
         self,
         actor: Actor,
         *,
         institution_id: str,
-        template_id: str = "software-access",
+        template_id: str = USUAL,
         title: str | None = None,
         clauses: Sequence[object] | None = None,
         framework_id: str | None = None,
@@ -73,7 +80,7 @@ class AgreementService:
 
         A schedule names the framework in force that it belongs to. Raises Forbidden, Invalid, Conflict or NotFound.
         """
-        chosen = template(template_id)
+        chosen = self._library.for_draft(template_id)
         institution = self._institutions.get(institution_id)
         agreement_id = new_id("agr")
         command = parse(
@@ -235,28 +242,18 @@ class AgreementService:
         self._kernel.execute_all(steps, actor, idempotency_key=idempotency_key)
         return self.get(actor, agreement.id)
 
-    def _carried_over(self, agreement: Agreement, proposal: Version) -> tuple[Step, ...]:
-        """The grants that go on under a version about to come into force: those that lie within it."""
-        old_end, new_end = agreement.expires_at, agreement.end_under(proposal)
-        if old_end is None or new_end is None or agreement.form not in {Form.STANDALONE, Form.SCHEDULE}:
-            return ()
-        coming = agreement.model_copy(
-            update={"versions": (proposal.model_copy(update={"status": VersionStatus.IN_FORCE}),)}
-        )
-        bounds = coming.bounds()
-        bounds = bounds.model_copy(update={"scope": bounds.scope.model_copy(update={"expires_at": new_end})})
-        now = self._kernel.clock()
-        steps = []
-        for row in self._kernel.store.query(
+    def grants_under(self, agreement_id: str) -> tuple[Grant, ...]:
+        """The grants under an agreement that were not revoked."""
+        rows = self._kernel.store.query(
             "SELECT grant_id FROM access_grant WHERE agreement_id = ? AND status = 'active' ORDER BY grant_id",
-            [agreement.id],
-        ):
-            grant = self._kernel.state(GRANTS, row["grant_id"])
-            within = grant.scope is not None and not bounds.beyond(carried_scope(grant.scope, bounds, old_end))
-            if within and grant.active_on(now) and grant.agreement_digest == agreement.document_digest:
-                command = CarryOverGrant(agreement_digest=proposal.digest or "", bounds=bounds, old_end=old_end)
-                steps.append(Step(GRANTS, grant.id, command))
-        return tuple(steps)
+            [agreement_id],
+        )
+        return tuple(self._kernel.state(GRANTS, row["grant_id"]) for row in rows)
+
+    def _carried_over(self, agreement: Agreement, coming: Version) -> tuple[Step, ...]:
+        """The grants that go on under a version about to come into force."""
+        settled = fates(agreement, coming, self.grants_under(agreement.id), self._kernel.clock())
+        return tuple(Step(GRANTS, fate.grant.id, fate.carried) for fate in settled if fate.carried is not None)
 
     # ---- while it runs ---------------------------------------------------------------------------------------------
 
