@@ -7,6 +7,7 @@ from portal.api.auth import OperatorKey
 from portal.api.errors import Problem, problem_response
 from portal.api.rest import (
     agreements,
+    campaigns,
     checkpoints,
     findings,
     grants,
@@ -18,8 +19,10 @@ from portal.api.rest import (
     operator,
     passports,
     people,
+    publications,
     release,
     runs,
+    templates,
     tokens,
     webhooks,
 )
@@ -38,7 +41,9 @@ _ROUTERS = (
     institutions,
     passports,
     people,
+    templates,
     agreements,
+    campaigns,
     grants,
     tokens,
     checkpoints,
@@ -46,6 +51,7 @@ _ROUTERS = (
     findings,
     norms,
     release,
+    publications,
     notices,
     webhooks,
     log,
