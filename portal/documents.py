@@ -1,4 +1,4 @@
-"""What a file that left a portal proves, checked offline: receipts, agreements, findings, decisions, positions.
+"""What a file that left a portal proves, checked offline: receipts, agreements, passports, findings and more.
 
 Only what a signature or a proof covers is reported. Runs with the base dependencies alone.
 """
@@ -59,7 +59,7 @@ def verify_document(data: bytes, *, vkey: str | None = None, keys: Sequence[Publ
             return _evidence(InclusionEvidence.from_json(value), vkey)
     raise Invalid(
         "unknown_document",
-        "The file is no receipt, agreement, finding, decision, position or inclusion evidence.",
+        "The file is no receipt, agreement, passport, finding, decision, position or inclusion evidence.",
         hint="Give a file that a portal exported, unchanged.",
     )
 
