@@ -33,6 +33,8 @@ from portal.services.aggregates import (
     PEOPLE,
     RUNS,
 )
+from portal.services.agreement_facts import AgreementFacts
+from portal.services.agreement_timeline import AgreementTimeline
 from portal.services.agreements import AgreementService
 from portal.services.campaigns import CampaignService
 from portal.services.checkpoints import CheckpointService
@@ -131,6 +133,10 @@ class Portal:
         self.agreements = AgreementService(kernel, self.institutions, prerequisites, self.templates)
         self.campaigns = CampaignService(kernel, self.institutions, self.templates, self.agreements)
         self.grants = GrantService(kernel, self.agreements, prerequisites, self.meter)
+        self.agreement_facts = AgreementFacts(
+            kernel, self.agreements, self.grants, prerequisites, self.templates, self.meter
+        )
+        self.agreement_timeline = AgreementTimeline(kernel, self.agreements)
         self.tokens = TokenService(kernel, self.grants, issuer, settings)
         self.checkpoints = CheckpointService(kernel, self.grants, pool, settings)
         self.runs = RunService(kernel, self.checkpoints, pool, self.meter, settings, sandbox.id)

@@ -35,6 +35,7 @@ from agreements.errors import Conflict, Invalid, NotFound
 from agreements.grants import Grant
 from agreements.ids import new_id
 from agreements.standard_terms import Template
+from agreements.succession import fates
 from portal.inputs import parse
 from portal.services.aggregates import AGREEMENTS, GRANTS
 from portal.services.institutions import InstitutionService
