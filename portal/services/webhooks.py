@@ -110,15 +110,10 @@ class WebhookService:
         WEBHOOKS.decider.decide(Webhook(), command, actor, self._kernel.clock())
         self._institutions.get(institution_id)
         check_url(command.url, self._policy)
-        rows = self._kernel.store.query(
-            "SELECT count(*) AS number FROM webhook WHERE institution_id = ? AND status <> 'removed'", [institution_id]
-        )
-        if idempotency_key is None and rows[0]["number"] >= MOST_PER_INSTITUTION:
-            raise Conflict(
-                "too_many_webhooks",
-                f"{institution_id} has {MOST_PER_INSTITUTION} webhooks already.",
-                hint="Remove one that is not needed.",
-            )
+        store = self._kernel.store
+        repeated = idempotency_key is not None and store.committed_under(actor.person_id, idempotency_key) is not None
+        if not repeated:
+            self._refuse_too_many(institution_id)
         made = self._kernel.execute(WEBHOOKS, command.webhook_id, command, actor, idempotency_key=idempotency_key)
         return self.get(actor, made.id)
 
@@ -192,6 +187,17 @@ class WebhookService:
     def _change(self, actor: Actor, webhook_id: str, command: WebhookCommand) -> WebhookView:
         self.get(actor, webhook_id)
         return self._view(self._kernel.execute(WEBHOOKS, webhook_id, command, actor))
+
+    def _refuse_too_many(self, institution_id: str) -> None:
+        rows = self._kernel.store.query(
+            "SELECT count(*) AS number FROM webhook WHERE institution_id = ? AND status <> 'removed'", [institution_id]
+        )
+        if rows[0]["number"] >= MOST_PER_INSTITUTION:
+            raise Conflict(
+                "too_many_webhooks",
+                f"{institution_id} has {MOST_PER_INSTITUTION} webhooks already.",
+                hint="Remove one that is not needed.",
+            )
 
     def _ids(self) -> Sequence[str]:
         rows = self._kernel.store.query("SELECT webhook_id FROM webhook ORDER BY registered_at DESC, webhook_id")

@@ -1,5 +1,6 @@
 """What stands outside the portal: a partner's HTTP server, a mail server, and ways to make notices for them."""
 
+import asyncio
 import ssl
 import threading
 from dataclasses import dataclass, field
@@ -87,8 +88,9 @@ class _AnyPort(Controller):
     """Listens on whatever port is free."""
 
     def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]  # aiosmtpd leaves it so
 
 
 @dataclass

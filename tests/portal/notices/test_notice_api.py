@@ -90,7 +90,7 @@ def test_a_webhook_through_its_life(world: World, ask: Asking, endpoint: Endpoin
 def test_an_address_inside_is_refused_by_name(ask: Asking) -> None:
     answer = ask("ben", "POST", "/webhooks", {"institution_id": "north", "url": "https://169.254.169.254/"})
     assert (answer.status_code, answer.json()["code"], answer.json()["param"]) == (
-        422,
+        400,
         "webhook_address_refused",
         "url",
     )

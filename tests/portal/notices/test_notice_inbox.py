@@ -12,6 +12,7 @@ from agreements.errors import ConcordatError, Forbidden, NotFound
 from portal.notices.decider import (
     NOTICE,
     MarkRead,
+    NoticeCommand,
     NoticeRaised,
     RaiseNotice,
     RecordDelivery,
@@ -164,7 +165,7 @@ def test_who_is_addressed_is_what_the_rows_say(audience: frozenset[str], institu
 
 
 targets = st.sampled_from(["whk_a", "whk_b"])
-commands = st.one_of(
+commands: st.SearchStrategy[NoticeCommand] = st.one_of(
     st.just(RaiseNotice(notice=notice("k-1"))),
     st.builds(RecordDelivery, channel=st.just(DeliveryChannel.WEBHOOK), target_id=targets),
     st.builds(
@@ -179,7 +180,7 @@ commands = st.one_of(
 
 
 @given(st.lists(commands, max_size=20))
-def test_delivered_is_final_and_attempts_count_up(given_commands: list[RaiseNotice]) -> None:
+def test_delivered_is_final_and_attempts_count_up(given_commands: list[NoticeCommand]) -> None:
     state = NOTICE.initial
     raised = False
     done: set[str] = set()

@@ -400,12 +400,15 @@ def test_registering_twice_under_one_idempotency_key_makes_one(calling: World, e
 
 
 def test_an_institution_has_so_many_and_no_more(calling: World, endpoint: Endpoint) -> None:
-    made = [registered(calling, endpoint).webhook.id for _ in range(MOST_PER_INSTITUTION)]
-    with pytest.raises(Conflict) as refused:
-        registered(calling, endpoint)
-    assert refused.value.code == "too_many_webhooks"
+    made = [registered(calling, endpoint).webhook.id for _ in range(MOST_PER_INSTITUTION - 1)]
+    made.append(registered(calling, endpoint, idempotency_key="a-key-of-mine").webhook.id)
+    assert registered(calling, endpoint, idempotency_key="a-key-of-mine").webhook.id == made[-1]
+    for key in (None, "another-key"):
+        with pytest.raises(Conflict) as refused:
+            registered(calling, endpoint, idempotency_key=key)
+        assert refused.value.code == "too_many_webhooks"
     calling.portal.webhooks.remove(calling.actor("ben"), made[0], reason="no more")
-    assert registered(calling, endpoint)
+    assert registered(calling, endpoint).webhook.id not in made
 
 
 def test_what_is_recorded_holds_up(calling: World, endpoint: Endpoint) -> None:
