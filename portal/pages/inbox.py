@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from agreements.actors import LAB, Actor, Role
+from agreements.actors import LAB, Actor, PartyKind, Role
 from agreements.agreement import AgreementStatus
+from agreements.publication import Act, PublicationStatus
 from portal.composition import Portal
 from portal.findings.model import Status
 from portal.findings.reads import Filters
@@ -31,6 +32,7 @@ def tasks_for(portal: Portal, actor: Actor, now: datetime) -> tuple[Task, ...]:
         *_agreements(portal, actor),
         *(_findings(portal, actor) if actor.is_coordinator else ()),
         *_norms(portal, actor),
+        *_publications(portal, actor, now),
         *(_grants(portal, actor, now) if actor.is_coordinator else ()),
     )
 
@@ -81,6 +83,28 @@ def _norms(portal: Portal, actor: Actor) -> list[Task]:
         if actor.is_coordinator and norm.counted >= norm.quorum:
             text = f"**{norm.norm_id}**, *{title}*, has its quorum ({norm.counted} of {norm.quorum}) and no outcome."
             tasks.append(Task("gavel", text, "Record the outcome", "norms", query))
+    return tasks
+
+
+def _publications(portal: Portal, actor: Actor, now: datetime) -> list[Task]:
+    tasks = []
+    for view in portal.publications.list(actor):
+        publication, query = view.publication, {"publication": view.publication.id}
+        title, who = literal(publication.title), literal(publication.institution_name)
+        moves = {act for redaction in view.redactions for act in redaction.may} | set(view.may)
+        if view.turn is PartyKind.LAB and view.due_at is not None and moves & {Act.ASK, Act.MAINTAIN}:
+            if view.status is PublicationStatus.CONTESTED:
+                text = f"**{who}** contests a redaction in *{title}*; it falls away {relative(view.due_at, now)}."
+                tasks.append(Task("forum", text, "Maintain it or not", "publications", query))
+            else:
+                text = f"**{who}** is about to publish *{title}*; silence clears it {relative(view.due_at, now)}."
+                tasks.append(Task("newspaper", text, "Review", "publications", query))
+        elif view.turn is PartyKind.INSTITUTION and Act.ACCEPT in moves:
+            text = f"The lab asks for redactions in *{title}*; your answer is next."
+            tasks.append(Task("ink_eraser", text, "Answer", "publications", query))
+        elif Act.PUBLISH in moves and publication.planned_for is not None and publication.planned_for <= now.date():
+            text = f"*{title}* was planned for {publication.planned_for.isoformat()}; it is not on record as published."
+            tasks.append(Task("newspaper", text, "Record it", "publications", query))
     return tasks
 
 

@@ -26,6 +26,11 @@ def decision(decision_id: str) -> str:
     return f"/api/release/decisions/{quote(decision_id, safe='')}/export"
 
 
+def publication(publication_id: str) -> str:
+    """The clearance letter of a publication, signed by the lab."""
+    return f"/api/publications/{quote(publication_id, safe='')}/letter"
+
+
 def evidence(position: int) -> str:
     """The proof that an entry is in the log."""
     return f"/api/log/entries/{position}/evidence"

@@ -59,6 +59,7 @@ SCREENS = (
     Screen("agreements", "Agreements", "contract", "Access", _parties),
     Screen("grants", "Grants", "key", "Access", _parties),
     Screen("tokens", "Tokens", "vpn_key", "Access", _contributors),
+    Screen("publications", "Publications", "newspaper", "Access", _parties),
     Screen("file_finding", "File a finding", "edit_document", "Evidence", _contributors),
     Screen("findings", "Findings", "lab_profile", "Evidence"),
     Screen("norms", "Norms", "balance", "Decisions"),

@@ -9,6 +9,7 @@ import streamlit as st
 
 from agreements.agreement import AgreementStatus
 from agreements.clauses import EffectKind
+from agreements.publication import PublicationStatus, RedactionStatus
 from model_access.runs import RunStatus
 from model_access.stages import Stage
 from portal.findings.marking import Tlp
@@ -71,6 +72,19 @@ LOOKS: Mapping[object, Look] = {
     Decision.RETURNED: Look("undo", "orange"),
     Decision.REJECTED: Look("cancel", "red"),
     Decision.WITHDRAWN: Look("undo", "gray"),
+    PublicationStatus.UNDER_REVIEW: Look("hourglass_top", "blue"),
+    PublicationStatus.REDACTIONS_ASKED: Look("ink_eraser", "orange"),
+    PublicationStatus.CONTESTED: Look("forum", "orange"),
+    PublicationStatus.CLEARED: Look("verified", "green"),
+    PublicationStatus.DISPUTED: Look("gavel", "red"),
+    PublicationStatus.PUBLISHED: Look("newspaper", "green"),
+    PublicationStatus.WITHDRAWN: Look("undo", "gray"),
+    RedactionStatus.ASKED: Look("ink_eraser", "orange"),
+    RedactionStatus.ACCEPTED: Look("check", "green"),
+    RedactionStatus.CONTESTED: Look("forum", "orange"),
+    RedactionStatus.MAINTAINED: Look("gavel", "red"),
+    RedactionStatus.LAPSED: Look("timer_off", "gray"),
+    RedactionStatus.WITHDRAWN: Look("undo", "gray"),
     Verdict.GO: Look("arrow_forward", "green"),
     Verdict.GO_WITH_CONDITIONS: Look("rule", "blue"),
     Verdict.HOLD: Look("pause_circle", "orange"),

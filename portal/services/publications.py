@@ -1,17 +1,20 @@
 """Publications under review: put forward by their digest, answered item by item, cleared by silence, recorded."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from agreements.actors import Actor, PartyKind
+from agreements.agreement import Agreement
 from agreements.deciders import Value
 from agreements.dsse import Envelope, sign
-from agreements.errors import NotFound
+from agreements.errors import Conflict, NotFound
 from agreements.ids import new_id
 from agreements.publication import (
+    AUTHORS,
     CLEARANCE_TYPE,
     AcceptRedaction,
     Act,
@@ -27,6 +30,7 @@ from agreements.publication import (
     RecordPublication,
     Redaction,
     RedactionStatus,
+    ReviewTerms,
     WithdrawPublication,
     WithdrawRedaction,
     acts_on,
@@ -118,7 +122,6 @@ class PublicationService:
         agreement in force or a clause on review.
         """
         agreement = self._agreements.get(actor, submission.agreement_id)
-        framework = agreement.framework
         publication_id = new_id("pub")
         command = parse(
             OpenReview,
@@ -127,11 +130,7 @@ class PublicationService:
                 "institution_id": agreement.institution_id,
                 "institution_name": agreement.institution_name,
                 "lab_name": agreement.lab_name,
-                "terms": review_terms(
-                    agreement,
-                    self._kernel.state(AGREEMENTS, framework.agreement_id) if framework is not None else None,
-                    self._kernel.clock(),
-                ),
+                "terms": self._terms(agreement),
                 **_cleaned(dict(submission)),
             },
         )
@@ -206,6 +205,15 @@ class PublicationService:
         """Take it out of review, as the institution."""
         return self._do(actor, publication_id, WithdrawPublication, {"reason": reason}, idempotency_key)
 
+    def reviewable(self, actor: Actor) -> tuple[tuple[Agreement, ReviewTerms], ...]:
+        """The agreements under which the actor can put a file forward now, each with the terms of its review."""
+        found = []
+        for agreement in self._agreements.list(actor):
+            if any(actor.has(role, agreement.institution_id) for role in AUTHORS):
+                with suppress(Conflict):
+                    found.append((agreement, self._terms(agreement)))
+        return tuple(found)
+
     def get(self, actor: Actor, publication_id: str) -> PublicationView:
         """One publication, for its institution and coordinators. Raises NotFound for everybody else too."""
         return self._view(self._load(actor, publication_id), actor)
@@ -235,6 +243,11 @@ class PublicationService:
             [actor.is_coordinator, list(actor.institution_ids), agreement_id, agreement_id, undecided_only],
         )
         return tuple(self._view(self._kernel.state(PUBLICATIONS, row["publication_id"]), actor) for row in rows)
+
+    def _terms(self, agreement: Agreement) -> ReviewTerms:
+        framework = agreement.framework
+        state = self._kernel.state(AGREEMENTS, framework.agreement_id) if framework is not None else None
+        return review_terms(agreement, state, self._kernel.clock())
 
     def _load(self, actor: Actor, publication_id: str) -> Publication:
         missing = NotFound("publication_not_found", f"There is no publication {publication_id!r} that you may see.")

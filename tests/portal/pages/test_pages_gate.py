@@ -38,9 +38,10 @@ def test_every_screen_of_a_role_stands_with_a_history(world: World, role: str) -
     [
         (
             "observer",
-            {"playground", "runs", "tokens", "file_finding", "agreements", "grants", "people", "institutions"},
+            {"playground", "runs", "tokens", "file_finding", "agreements", "grants", "people", "institutions"}
+            | {"publications"},
         ),
-        ("researcher", {"agreements", "grants", "people", "institutions"}),
+        ("researcher", {"agreements", "grants", "people", "institutions", "publications"}),
         ("member", {"people", "institutions"}),
         ("lead", set()),
         ("coordinator", set()),

@@ -14,6 +14,7 @@ POINTED_TO = (
     links.agreement("agr_1"),
     links.finding("CDT-2026-0001"),
     links.decision("DEC-0001"),
+    links.publication("pub_1"),
     links.evidence(7),
 )
 
