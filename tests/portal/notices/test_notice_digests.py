@@ -218,3 +218,16 @@ def test_settings_of_mail_are_checked_when_the_portal_starts(tmp_path: Path, set
         load(tmp_path, **settings)
     assert refused.value.code == "bad_settings"
     assert refused.value.param == next(iter(settings))
+
+
+def test_tls_from_the_start(tmp_path: Path) -> None:
+    certificates = Certificates("127.0.0.1")
+    with Post({"ssl_context": certificates.server(tmp_path)}) as post:
+        settings = load(tmp_path, smtp_url=post.url.replace("smtp:", "smtps:"), mail_from=MAIL_FROM)
+        letter = {"to": "ann@people.example", "name": "Ann Ö., Dr.", "subject": "s", "text": "t", "html": "<p>t</p>"}
+        Mailer(settings, tls=certificates.client()).send(**letter)
+        with pytest.raises(Unavailable) as refused:
+            Mailer(settings).send(**letter)
+    assert refused.value.code == "mail_server_down"
+    [arrived] = post.letters
+    assert arrived["to"].addresses[0].display_name == "Ann Ö., Dr."
