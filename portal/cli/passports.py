@@ -32,6 +32,26 @@ _CHECKLIST = (
     ("", "message"),
 )
 
+_SUBMISSION = (
+    ("submission", "number"),
+    ("handed in by", "submitter_name"),
+    ("at", "at"),
+    ("statement", "statement"),
+    ("evidence", "listed"),
+    ("people", "people"),
+)
+
+
+def _waiting(passport: dict[str, Any], item: str) -> dict[str, Any]:
+    """The latest submission of an item, to be read before it is reviewed."""
+    entries = next(record["entries"] for record in passport["passport"]["items"] if record["item"] == item)
+    latest: dict[str, Any] = [entry for entry in entries if entry["kind"] == "submission"][-1]
+    listed = [
+        " ".join(filter(None, (one["label"], one["url"], one["sha256"] and f"sha256:{one['sha256']}")))
+        for one in latest["evidence"]
+    ]
+    return {**latest, "listed": listed}
+
 
 def _line(standing: dict[str, Any]) -> dict[str, Any]:
     needed = standing["awaiting_review"] or standing["status"] != "valid"
@@ -72,7 +92,12 @@ def show(institution_id: InstitutionId, data: DataDir = DATA, as_json: AsJson = 
     """Show one passport: what counts, what is missing, and who clears it."""
     with connected(data) as portal:
         answer = portal.get("passports", institution_id)
-    Output(as_json=as_json).table(answer, map(_line, answer["checklist"]), _CHECKLIST)
+    output = Output(as_json=as_json)
+    output.table(answer, map(_line, answer["checklist"]), _CHECKLIST)
+    if as_json:
+        return
+    for item in [line["item"] for line in answer["checklist"] if line["awaiting_review"]]:
+        output.fields(_waiting(answer, item), _SUBMISSION, title=f"{_words(item)} waits for review")
 
 
 @app.command("submit")

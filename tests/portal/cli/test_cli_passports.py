@@ -60,6 +60,8 @@ def test_an_item_is_handed_in_and_shown(say: Say, partner: str, tmp_path: Path) 
     shown = say("passport", "show", partner)
     assert "waits for review" in shown.out
     assert "a coordinator" in shown.out
+    for read_before_review in ("As chartered.", f"charter.pdf sha256:{sha256_hex(b'a charter')}", "Mara Lindqvist"):
+        assert read_before_review in shown.out
     answer = say("passport", "show", partner, "--json").answer
     (entry,) = answer["passport"]["items"][0]["entries"]
     assert [one["label"] for one in entry["evidence"]] == ["charter.pdf", "Register"]
