@@ -82,6 +82,8 @@ def _only_the_labs(event: Event, agreement: Agreement) -> bool:
         return True
     if isinstance(event, AgreementProposed):
         return event.proposed_by is PartyKind.LAB
+    if isinstance(event, AgreementCommented):
+        return all(comment.number != event.comment.number for comment in agreement.comments)
     if isinstance(event, ProposalDropped):
         return all(version.number != event.version for version in agreement.versions)
     return False

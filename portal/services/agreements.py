@@ -429,8 +429,17 @@ def _visible(actor: Actor, agreement: Agreement) -> bool:
 
 
 def _as_seen_by(actor: Actor, agreement: Agreement) -> Agreement:
-    """Without the lab's own drafts, for everybody but the lab."""
+    """Without the lab's own drafts and what it remarked on them, for everybody but the lab."""
     if actor.is_coordinator or actor.is_automatic:
         return agreement
-    tabled = tuple(version for version in agreement.versions if version.tabled_at is not None)
-    return agreement.model_copy(update={"versions": tabled})
+    tabled = {version.number: version.tabled_at for version in agreement.versions if version.tabled_at is not None}
+    return agreement.model_copy(
+        update={
+            "versions": tuple(version for version in agreement.versions if version.number in tabled),
+            "comments": tuple(
+                comment
+                for comment in agreement.comments
+                if comment.version in tabled and comment.at >= tabled[comment.version]
+            ),
+        }
+    )
