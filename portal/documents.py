@@ -15,6 +15,7 @@ from agreements.inclusion import InclusionEvidence, verify_head
 from agreements.inclusion import verify as verify_inclusion
 from agreements.keys import PublicKey
 from agreements.passport_credential import PASSPORT_TYPE, PassportCredential, verify_envelope
+from agreements.publication.letter import CLEARANCE_TYPE
 from model_access.receipts import FILE_TYPE as RECEIPT_FILE
 from model_access.receipts import verify_receipt
 from portal import media_types
@@ -258,10 +259,31 @@ def _passport(document: dict[str, Any]) -> Proof:
     )
 
 
+def _clearance(document: dict[str, Any]) -> Proof:
+    return Proof(
+        kind="clearance of a publication",
+        facts=_facts(
+            publication=document.get("publication_id"),
+            title=document.get("title"),
+            kind_of_publication=document.get("kind"),
+            institution=_member(document, "institution", "name"),
+            lab=document.get("lab"),
+            agreement=document.get("agreement_id"),
+            file_submitted=document.get("submitted_sha256"),
+            file_cleared=document.get("cleared_sha256"),
+            opened=document.get("opened_at"),
+            cleared=document.get("cleared_at"),
+            cleared_by=document.get("cleared_by"),
+            digest=digest_of(document),
+        ),
+    )
+
+
 _DESCRIPTIONS: dict[str, Callable[[dict[str, Any]], Proof]] = {
     AGREEMENT_TYPE: _agreement_alone,
     PASSPORT_TYPE: _passport,
     media_types.FINDING: _finding,
     media_types.RELEASE_DECISION: _decision,
     media_types.NORM_POSITION: _position,
+    CLEARANCE_TYPE: _clearance,
 }
