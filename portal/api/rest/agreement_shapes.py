@@ -1,7 +1,9 @@
 """How an agreement looks to those who script against the portal."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Any, Self
+
+from pydantic import Field
 
 from agreements.agreement import (
     Agreement,
@@ -15,6 +17,12 @@ from agreements.agreement import (
 )
 from agreements.clauses import Clause, Form
 from agreements.deciders import Value
+from portal.composition import Portal
+
+Clauses = Annotated[tuple[dict[str, Any], ...], Field(max_length=100)]
+"""A whole text, clause by clause."""
+DocumentTitle = Annotated[str, Field(max_length=200)]
+Note = Annotated[str, Field(max_length=2000)]
 
 
 class AgreementBody(Value):
@@ -57,3 +65,8 @@ class AgreementBody(Value):
         named = {name: getattr(agreement, name) for name in cls.model_fields if name not in {"status", "proposal"}}
         proposal = agreement.proposal
         return cls(**named, status=agreement.status_on(now), proposal=None if proposal is None else proposal.number)
+
+
+def body_of(portal: Portal, agreement: Agreement) -> AgreementBody:
+    """The agreement as it stands now."""
+    return AgreementBody.of(agreement, portal.kernel.clock())

@@ -1,51 +1,35 @@
-"""Agreements: from a template to two signatures, and to their end."""
+"""Agreements: found, drafted, read version by version, exported. Negotiating and running them have modules beside."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
-from agreements.agreement import Agreement
+from agreements.agreement import AgreementStatus, Version
+from agreements.clauses import Form
 from agreements.deciders import Value
 from agreements.standard_terms import Template
 from portal.api.auth import Signed, ThePortal
-from portal.api.rest.agreement_shapes import AgreementBody
-from portal.api.rest.shapes import IdempotencyKey, Listing, ObjectId, Reason
-from portal.composition import Portal
+from portal.api.rest.agreement_shapes import AgreementBody, Clauses, DocumentTitle, body_of
+from portal.api.rest.shapes import IdempotencyKey, Listing, ObjectId
+from portal.services.agreement_filters import AgreementFilters
 
 router = APIRouter(prefix="/agreements", tags=["agreements"])
 
-Clauses = Annotated[tuple[dict[str, Any], ...], Field(max_length=100)]
+VersionNumber = Annotated[int, Path(ge=1, description="The version's number.")]
+Id = Annotated[str, Field(max_length=128)]
 
 
 class NewAgreement(Value):
     """What a draft starts from."""
 
-    institution_id: str
-    template_id: str = "software-access"
-    title: str | None = None
+    institution_id: Id
+    template_id: Id = "software-access"
+    title: DocumentTitle | None = None
     clauses: Clauses | None = None
     """In place of the template's."""
-
-
-class DraftText(Value):
-    """Title and clauses of a draft, whole."""
-
-    title: str
-    clauses: Clauses
-
-
-class OnScreenSignature(Value):
-    """What the signatory confirms: their name, and the digest of the document they read."""
-
-    typed_name: Annotated[str, Field(max_length=200)]
-    document_digest: Annotated[str, Field(max_length=80)]
-
-
-class SignedElsewhere(Value):
-    """A DSSE envelope made with the institution's own key."""
-
-    envelope: dict[str, Any]
+    framework_id: Id | None = None
+    """For a schedule: the framework in force that it belongs to."""
 
 
 class SignedAgreement(Value):
@@ -58,10 +42,6 @@ class SignedAgreement(Value):
     signatures: tuple[dict[str, Any], ...]
 
 
-def _body(portal: Portal, agreement: Agreement) -> AgreementBody:
-    return AgreementBody.of(agreement, portal.kernel.clock())
-
-
 @router.get("/templates", summary="List agreement templates")
 def list_templates(portal: ThePortal, _actor: Signed) -> Listing[Template]:
     """What a draft can start from."""
@@ -69,10 +49,21 @@ def list_templates(portal: ThePortal, _actor: Signed) -> Listing[Template]:
 
 
 @router.get("", summary="List agreements")
-def list_agreements(portal: ThePortal, actor: Signed) -> Listing[AgreementBody]:
+def list_agreements(
+    portal: ThePortal,
+    actor: Signed,
+    status: Annotated[AgreementStatus | None, Query(description="As it stands now.")] = None,
+    institution_id: Annotated[str | None, Query(max_length=128)] = None,
+    form: Form | None = None,
+    template_id: Annotated[str | None, Query(max_length=128)] = None,
+    open_proposal: Annotated[bool | None, Query(description="Whether a text is under negotiation.")] = None,
+) -> Listing[AgreementBody]:
     """All for coordinators, one's own institutions' for everyone else, newest first."""
     now = portal.kernel.clock()
-    return Listing.whole([AgreementBody.of(entry, now) for entry in portal.agreements.list(actor)])
+    filters = AgreementFilters(
+        status=status, institution_id=institution_id, form=form, template_id=template_id, open_proposal=open_proposal
+    )
+    return Listing.whole([AgreementBody.of(entry, now) for entry in filters.of(portal.agreements.list(actor), now)])
 
 
 @router.post("", status_code=201, summary="Draft an agreement")
@@ -80,74 +71,30 @@ def draft_agreement(
     portal: ThePortal, actor: Signed, body: NewAgreement, idempotency_key: IdempotencyKey = None
 ) -> AgreementBody:
     """Coordinators only."""
-    return _body(portal, portal.agreements.draft(actor, **dict(body), idempotency_key=idempotency_key))
+    return body_of(portal, portal.agreements.draft(actor, **dict(body), idempotency_key=idempotency_key))
 
 
 @router.get("/{agreement_id}", summary="Get an agreement")
 def get_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId) -> AgreementBody:
     """For its parties; a draft is the lab's alone."""
-    return _body(portal, portal.agreements.get(actor, agreement_id))
-
-
-@router.put("/{agreement_id}", summary="Edit a draft")
-def edit_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: DraftText) -> AgreementBody:
-    """Replaces title and clauses; an offered document never changes."""
-    return _body(portal, portal.agreements.edit(actor, agreement_id, title=body.title, clauses=body.clauses))
-
-
-@router.post("/{agreement_id}/offer", summary="Offer an agreement")
-def offer_agreement(
-    portal: ThePortal, actor: Signed, agreement_id: ObjectId, idempotency_key: IdempotencyKey = None
-) -> AgreementBody:
-    """Freezes the document: its digest is what both sides sign."""
-    return _body(portal, portal.agreements.offer(actor, agreement_id, idempotency_key=idempotency_key))
-
-
-@router.post("/{agreement_id}/sign", summary="Sign with the key the portal keeps")
-def sign_agreement(
-    portal: ThePortal,
-    actor: Signed,
-    agreement_id: ObjectId,
-    body: OnScreenSignature,
-    idempotency_key: IdempotencyKey = None,
-) -> AgreementBody:
-    """First by the institution's partner lead, then by a coordinator for the lab; the second puts it in force."""
-    return _body(portal, portal.agreements.sign(actor, agreement_id, **dict(body), idempotency_key=idempotency_key))
-
-
-@router.post("/{agreement_id}/signatures", status_code=201, summary="Hand in a signature made elsewhere")
-def submit_signature(
-    portal: ThePortal,
-    actor: Signed,
-    agreement_id: ObjectId,
-    body: SignedElsewhere,
-    idempotency_key: IdempotencyKey = None,
-) -> AgreementBody:
-    """A DSSE envelope over the document's canonical bytes, by a registered key."""
-    return _body(
-        portal, portal.agreements.submit_signature(actor, agreement_id, body.envelope, idempotency_key=idempotency_key)
-    )
-
-
-@router.post("/{agreement_id}/decline", summary="Decline an offer")
-def decline_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> AgreementBody:
-    """For the institution's partner lead."""
-    return _body(portal, portal.agreements.decline(actor, agreement_id, reason=body.reason))
-
-
-@router.post("/{agreement_id}/withdraw", summary="Withdraw a draft or an offer")
-def withdraw_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> AgreementBody:
-    """Coordinators only."""
-    return _body(portal, portal.agreements.withdraw(actor, agreement_id, reason=body.reason))
-
-
-@router.post("/{agreement_id}/terminate", summary="Terminate an agreement in force")
-def terminate_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId, body: Reason) -> AgreementBody:
-    """Every grant under it ends with the next request."""
-    return _body(portal, portal.agreements.terminate(actor, agreement_id, reason=body.reason))
+    return body_of(portal, portal.agreements.get(actor, agreement_id))
 
 
 @router.get("/{agreement_id}/export", summary="Export the signed document")
 def export_agreement(portal: ThePortal, actor: Signed, agreement_id: ObjectId) -> SignedAgreement:
-    """Data and human text as signed, with the DSSE envelopes."""
+    """Data and human text as signed, with the DSSE envelopes: of the version in force, or before that the newest."""
     return SignedAgreement.model_validate(portal.agreements.export(actor, agreement_id))
+
+
+@router.get("/{agreement_id}/versions/{number}", summary="Get a version of an agreement")
+def get_agreement_version(portal: ThePortal, actor: Signed, agreement_id: ObjectId, number: VersionNumber) -> Version:
+    """A text as it was put on the table, who signed it, and from when to when it governed."""
+    return portal.agreements.get(actor, agreement_id).version(number)
+
+
+@router.get("/{agreement_id}/versions/{number}/export", summary="Export one version's document")
+def export_agreement_version(
+    portal: ThePortal, actor: Signed, agreement_id: ObjectId, number: VersionNumber
+) -> SignedAgreement:
+    """An amendment on the table, to sign it with one's own key, or what was in force before."""
+    return SignedAgreement.model_validate(portal.agreements.export(actor, agreement_id, version=number))

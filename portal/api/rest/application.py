@@ -6,9 +6,13 @@ from portal.api.application import new_application
 from portal.api.auth import OperatorKey
 from portal.api.errors import Problem, problem_response
 from portal.api.rest import (
+    agreement_facts,
+    agreement_life,
+    agreement_negotiation,
     agreements,
     campaigns,
     checkpoints,
+    duties,
     findings,
     grants,
     institutions,
@@ -43,6 +47,10 @@ _ROUTERS = (
     people,
     templates,
     agreements,
+    agreement_negotiation,
+    agreement_life,
+    agreement_facts,
+    duties,
     campaigns,
     grants,
     tokens,
