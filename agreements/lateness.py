@@ -37,7 +37,7 @@ class Rung(Value):
     @property
     def statement(self) -> str:
         """The reasons as one text."""
-        return "\n".join(self.reasons)
+        return " ".join(self.reasons)
 
 
 class Excused(Value):

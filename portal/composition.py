@@ -38,7 +38,10 @@ from portal.services.agreement_timeline import AgreementTimeline
 from portal.services.agreements import AgreementService
 from portal.services.campaigns import CampaignService
 from portal.services.checkpoints import CheckpointService
+from portal.services.clockwork import Clockwork
 from portal.services.digests import DigestService
+from portal.services.duties import DutyService
+from portal.services.duty_rows import LEDGERS
 from portal.services.grants import GrantService
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Clock, Kernel
@@ -64,6 +67,7 @@ AGGREGATES = (
     PASSPORTS,
     PEOPLE,
     AGREEMENTS,
+    LEDGERS,
     GRANTS,
     CREDENTIALS,
     CHECKPOINTS,
@@ -149,6 +153,17 @@ class Portal:
         self.digests = DigestService(kernel, self.notices, self.people, settings)
         self.webhooks = WebhookService(kernel, self.institutions, settings, keyring.own("webhook"))
         self.outbox = OutboxService(kernel, self.notices, self.webhooks, self.digests, settings)
+        self.duties = DutyService(
+            kernel,
+            self.agreements,
+            people=self.people,
+            findings=self.findings,
+            runs=self.runs,
+            passports=self.passports,
+            portal_name=settings.issuer,
+            url=settings.url,
+        )
+        self.clockwork = Clockwork(kernel, self.notices, self.outbox, self.passports)
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Clock = utc_now, pool_factory: PoolFactory = worker_pool) -> Self:

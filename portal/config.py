@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     worker_threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Processor threads per worker; more help large checkpoints on a machine with cores to spare."""
 
+    clockwork_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
+    """How often the clockwork ticks while the portal is served; 0 leaves it to ``concordat tick``."""
+
     smtp_url: Annotated[str | None, Field(pattern=_SMTP_URL)] = None
     """The mail server that digests go out by; ``smtps`` is TLS from the start."""
     smtp_password_file: Path | None = None

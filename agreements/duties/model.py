@@ -94,6 +94,17 @@ class Record(Value):
         last = self.fulfilments[-1] if self.fulfilments else None
         return last if last is not None and last.sent_back is None else None
 
+    @property
+    def changed_at(self) -> datetime | None:
+        """When something last happened to it."""
+        moments = [
+            *(moment for f in self.fulfilments for moment in (f.at, f.sent_back.at if f.sent_back else f.at)),
+            *(entry.at for entry in self.postponements),
+            *(entry.at for entry in self.reminders),
+            *([self.waiver.at] if self.waiver else []),
+        ]
+        return max(moments, default=None)
+
     def reminded(self, step: Step, due_at: datetime) -> bool:
         """Whether the institution was reminded of that, for that due date."""
         return any(reminder.step is step and reminder.due_at == due_at for reminder in self.reminders)

@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -76,9 +76,8 @@ def serve(portal: Portal, *, on_ready: Callable[[], None] = lambda: None, with_s
             ws_ping_interval=30,
         )
         port = listener.getsockname()[1]
-        with _note(
-            settings.data_dir, RunningPortal(pid=os.getpid(), port=port, base_url=settings.url, operator_secret=secret)
-        ):
+        note = RunningPortal(pid=os.getpid(), port=port, base_url=settings.url, operator_secret=secret)
+        with _note(settings.data_dir, note), _clockwork(portal):
             _Server(config, on_ready).run(sockets=[listener])
 
 
@@ -110,6 +109,11 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _clockwork(portal: Portal) -> AbstractContextManager[None]:
+    minutes = portal.settings.clockwork_minutes
+    return portal.clockwork.running(60 * minutes) if minutes else nullcontext()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from portal.cli import (
     campaigns,
     checkpoints,
     doctor,
+    duties,
     findings,
     grants,
     institutions,
@@ -75,6 +76,7 @@ lifecycle.register(app)
 verify.register(app)
 keeping.register(app)
 doctor.register(app)
+duties.register(app)
 for name, commands in (
     ("institution", institutions.app),
     ("passport", passports.app),
@@ -82,6 +84,7 @@ for name, commands in (
     ("checkpoint", checkpoints.app),
     ("template", templates.app),
     ("agreement", agreements.app),
+    ("duty", duties.app),
     ("campaign", campaigns.app),
     ("grant", grants.app),
     ("token", tokens.app),

@@ -1,6 +1,7 @@
 """The portal as commands reach it: over HTTP if one runs on the folder, else the same application in this process."""
 
 import asyncio
+import os
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ _REFUSALS: Mapping[int, type[ConcordatError]] = {
     413: TooLarge,
     429: Limited,
 }
+TOKEN_VARIABLE = "CONCORDAT_TOKEN"  # noqa: S105 - the name of a variable
+"""Where an access token may stand, to act as the person it was issued to rather than as the operator."""
+
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - read, not listened on
 
 
@@ -42,7 +46,7 @@ class _Send(Protocol):
 
 
 class Connection:
-    """Calls of the portal's API as the operator, who acts as the first coordinator."""
+    """Calls of the portal's API as the operator, who acts as the first coordinator, or as an access token's owner."""
 
     def __init__(self, send: _Send) -> None:
         self._send = send
@@ -55,9 +59,13 @@ class Connection:
         """POST ``/api/…``. Raises the portal's refusal."""
         return self._object(self._call("POST", path, body, {}))
 
-    def fetch(self, *path: str) -> bytes:
+    def put(self, *path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """PUT ``/api/…``. Raises the portal's refusal."""
+        return self._object(self._call("PUT", path, body, {}))
+
+    def fetch(self, *path: str, **params: object) -> bytes:
         """The bytes of a file at ``/api/…``. Raises the portal's refusal."""
-        return self._call("GET", path, None, {}).content
+        return self._call("GET", path, None, params).content
 
     def _call(self, method: str, path: tuple[str, ...], body: object, params: Mapping[str, object]) -> "httpx.Response":
         address = "/api/" + "/".join(urllib.parse.quote(part, safe="") for part in path)
@@ -91,7 +99,7 @@ def _over_http(settings: "Settings", running: "RunningPortal") -> Iterator[Conne
     import httpx
 
     host = _ANY_ADDRESS.get(settings.host, settings.host)
-    headers = {"authorization": f"Bearer {running.operator_secret}"}
+    headers = {"authorization": f"Bearer {_credential(running.operator_secret)}"}
     # The portal is on this machine: an outgoing proxy in the environment has no part in reaching it.
     with httpx.Client(
         base_url=f"http://{host}:{running.port}", headers=headers, trust_env=False, timeout=httpx.Timeout(10, read=None)
@@ -126,7 +134,7 @@ def _in_process(settings: "Settings") -> Iterator[Connection]:
             async with httpx.AsyncClient(
                 transport=httpx.ASGITransport(app),
                 base_url=f"http://127.0.0.1:{settings.port}",
-                headers={"authorization": f"Bearer {secret}"},
+                headers={"authorization": f"Bearer {_credential(secret)}"},
                 timeout=None,  # noqa: S113 - nothing is on a wire here
             ) as client:
                 return await client.request(method, path, json=json, params=params)
@@ -135,6 +143,11 @@ def _in_process(settings: "Settings") -> Iterator[Connection]:
             return asyncio.run(ask(method, path, json, params))
 
         yield Connection(send)
+
+
+def _credential(operator_secret: str) -> str:
+    """What the calls come with."""
+    return os.environ.get(TOKEN_VARIABLE) or operator_secret
 
 
 def _refusal(response: "httpx.Response") -> ConcordatError:

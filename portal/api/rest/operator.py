@@ -11,6 +11,7 @@ from agreements.deciders import Value
 from agreements.errors import Fixer, Forbidden, Invalid
 from portal.api.auth import Signed, ThePortal
 from portal.archive import Content, write_backup
+from portal.services.clockwork import Ticked
 
 router = APIRouter(prefix="/operator", tags=["operator"])
 
@@ -20,6 +21,19 @@ class NewBackup(Value):
 
     file: Annotated[str, Field(min_length=1, max_length=4000)]
     with_checkpoints: bool = True
+
+
+@router.post("/tick", summary="Carry out what the time has brought")
+def tick(portal: ThePortal, actor: Signed) -> Ticked:
+    """What the running portal does by itself every few minutes, now: reminders, late duties, appeals, deliveries."""
+    if not (actor.is_coordinator and actor.channel is Channel.CLI):
+        raise Forbidden(
+            "operator_only",
+            "Only the portal's operator winds its clockwork.",
+            hint="Run 'concordat tick' on the portal's machine, as the account that runs it.",
+            fixer=Fixer.OPERATOR,
+        )
+    return portal.clockwork.tick()
 
 
 @router.post("/backup", status_code=201, summary="Back up the running portal")

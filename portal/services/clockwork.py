@@ -1,0 +1,230 @@
+"""The clockwork: what the agreements say happens by itself, carried out by named rules, every few minutes.
+
+A tick brings everything to where the record and the time say it should be, and a second tick changes nothing. Nothing
+is dated back: after a long sleep the rungs are taken one after the other, at the moment they are really taken.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Protocol
+
+from agreements.actors import Actor
+from agreements.agreement import Agreement, LapseAppeal, Lift, Narrow, Suspend, Widen
+from agreements.clauses import LateDuties, SuspensionReason, Vetting
+from agreements.deciders import Value
+from agreements.duties import DutyState, Remind, Step
+from agreements.errors import ConcordatError
+from agreements.lateness import Rung, RungKind, ladder_step, measures_of
+from portal.inputs import parse
+from portal.notices.model import Notice
+from portal.services import announcements
+from portal.services.aggregates import AGREEMENTS
+from portal.services.duties import Passports
+from portal.services.duty_book import DutyBook
+from portal.services.duty_rows import LEDGERS
+from portal.services.kernel import Kernel
+from portal.services.kernel import Step as Written
+from portal.services.notices import ANNOUNCER, NoticeService
+from portal.services.outbox import OutboxReport
+
+logger = logging.getLogger(__name__)
+
+DUTY_LADDER = Actor.automatic("duty-ladder")
+"""The named rule that reminds of duties, narrows, suspends, and opens access again."""
+
+APPEALS_CLOCK = Actor.automatic("appeals-clock")
+"""The named rule that records that an appeal was not decided in time."""
+
+EXPIRY_WATCH = Actor.automatic("expiry-watch")
+"""The named rule that tells of what ends soon."""
+
+_STEPS = {DutyState.DUE: Step.DUE_SOON, DutyState.OVERDUE: Step.OVERDUE}
+
+
+class Outbox(Protocol):
+    """What brings notices out of the portal."""
+
+    def deliver_due(self, now: datetime) -> OutboxReport:
+        """Send whatever is due."""
+        ...
+
+
+class Ticked(Value):
+    """What one tick came to."""
+
+    at: datetime
+    agreements: int
+    """How many were looked at."""
+    appeals_lapsed: int = 0
+    reminded: int = 0
+    narrowed: int = 0
+    suspended: int = 0
+    restored: int = 0
+    announced: int = 0
+    failed: tuple[str, ...] = ()
+    """Agreements at which something was refused; the portal's log says what. The others were attended to."""
+    outbox: OutboxReport = OutboxReport()
+
+
+class Clockwork:
+    """Carries out what the time brings. One tick at a time."""
+
+    def __init__(self, kernel: Kernel, notices: NoticeService, outbox: Outbox, passports: Passports) -> None:
+        self._kernel = kernel
+        self._notices = notices
+        self._outbox = outbox
+        self._passports = passports
+        self._book = DutyBook(kernel)
+        self._ticking = threading.Lock()  # a tick by command and one by the thread would both take the same rung
+
+    def tick(self) -> Ticked:
+        """Bring everything to where it should be now. Blocks until it is, deliveries included."""
+        with self._ticking:
+            now = self._kernel.clock()
+            done: Counter[str] = Counter()
+            failed = []
+            living = self._living()
+            for agreement_id in living:
+                try:
+                    self._attend(agreement_id, now, done)
+                except ConcordatError as refusal:
+                    logger.warning("the clockwork is refused at %s: %s", agreement_id, refusal)
+                    failed.append(agreement_id)
+            report = self._outbox.deliver_due(now)
+            return Ticked(at=now, agreements=len(living), failed=tuple(failed), outbox=report, **done)
+
+    @contextmanager
+    def running(self, every_s: float) -> Iterator[None]:
+        """Tick at once and then every so many seconds, in a thread that ends with the block."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._run, args=(stop, every_s), name="clockwork", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _run(self, stop: threading.Event, every_s: float) -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix="tick") as hand:
+            while not stop.is_set():
+                # An error nobody foresaw must not end the clock for good: it is kept by the future, and logged.
+                error = hand.submit(self.tick).exception()
+                if error is not None:
+                    logger.error("a tick of the clockwork failed", exc_info=error)
+                stop.wait(every_s)
+
+    def _living(self) -> tuple[str, ...]:
+        """Everything under negotiation, in force or ended, until its books are closed."""
+        rows = self._kernel.store.query(
+            "SELECT agreement_id FROM agreement WHERE status IN ('offered', 'countered', 'signed', 'in_force', "
+            "'terminated') ORDER BY agreement_id"
+        )
+        return tuple(row["agreement_id"] for row in rows)
+
+    def _attend(self, agreement_id: str, now: datetime, done: Counter[str]) -> None:
+        """One agreement: appeals first, since a lapse may open access, then reminders, then the ladder."""
+        steps: tuple[Callable[[Agreement, datetime, Counter[str]], None], ...] = (
+            self._appeals,
+            self._reminders,
+            self._ladder,
+            self._announce,
+        )
+        for step in steps:
+            step(self._kernel.state(AGREEMENTS, agreement_id), now, done)
+
+    def _appeals(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
+        for suspension in agreement.suspensions:
+            appeal = suspension.appeal
+            pending = suspension.lifted_at is None and appeal is not None and appeal.outcome is None
+            if pending and appeal is not None and appeal.decide_by is not None and appeal.decide_by <= now:
+                self._kernel.execute(AGREEMENTS, agreement.id, LapseAppeal(number=suspension.number), APPEALS_CLOCK)
+                done["appeals_lapsed"] += 1
+
+    def _reminders(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
+        late, ledger = self._book.clause(agreement, LateDuties), self._book.ledger(agreement.id)
+        for standing in self._book.standings(agreement, now):
+            step = _STEPS.get(standing.state)
+            if step is None or ledger.record(standing.duty.key).reminded(step, standing.due_at):
+                continue
+            notice = announcements.reminder(agreement, standing, step, late, now)
+            # Together, so that a reminder on record is one that was given.
+            written = [
+                Written(LEDGERS, agreement.id, Remind(duty=standing.duty, step=step)),
+                self._notices.raising(notice),
+            ]
+            self._kernel.execute_all(written, DUTY_LADDER)
+            done["reminded"] += 1
+
+    def _ladder(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
+        """Take rung after rung, until the clause asks for no other."""
+        late = self._book.clause(agreement, LateDuties)
+        for _ in RungKind:
+            if not agreement.runs_on(now):
+                return
+            standings = self._book.standings(agreement, now)
+            rung = ladder_step(late, standings, measures=measures_of(agreement, DUTY_LADDER.person_id), now=now)
+            if rung.kind in {RungKind.NONE, RungKind.REMIND}:
+                return
+            self._take(agreement, rung, late, done)
+            agreement = self._kernel.state(AGREEMENTS, agreement.id)
+
+    def _take(self, agreement: Agreement, rung: Rung, late: LateDuties | None, done: Counter[str]) -> None:
+        if rung.kind is RungKind.RESTORE:
+            self._restore(agreement, rung)
+            done["restored"] += 1
+        elif rung.kind is RungKind.NARROW and late is not None:
+            fields = {
+                "operations": late.narrowed_operations,
+                "requests_per_minute": late.narrowed_requests_per_minute,
+                "statement": rung.statement,
+                "duty_keys": rung.duty_keys,
+            }
+            self._kernel.execute(AGREEMENTS, agreement.id, parse(Narrow, fields), DUTY_LADDER)
+            done["narrowed"] += 1
+        elif rung.kind is RungKind.SUSPEND:
+            fields = {
+                "reason": SuspensionReason.OVERDUE_DUTY,
+                "statement": rung.statement,
+                "duty_keys": rung.duty_keys,
+            }
+            self._kernel.execute(AGREEMENTS, agreement.id, parse(Suspend, fields), DUTY_LADDER)
+            done["suspended"] += 1
+
+    def _restore(self, agreement: Agreement, rung: Rung) -> None:
+        """Come down as it went up, the last rung first; only from rungs that the ladder itself took."""
+        suspension, narrowing = agreement.suspension, agreement.narrowing
+        if suspension is not None and suspension.by_id == DUTY_LADDER.person_id:
+            lift = parse(Lift, {"number": suspension.number, "reason": rung.statement})
+            self._kernel.execute(AGREEMENTS, agreement.id, lift, DUTY_LADDER)
+        if narrowing is not None and narrowing.by_id == DUTY_LADDER.person_id:
+            self._kernel.execute(AGREEMENTS, agreement.id, parse(Widen, {"reason": rung.statement}), DUTY_LADDER)
+
+    def _announce(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
+        remind_days = self._book.remind_days(agreement)
+        ending = [*announcements.coming(agreement, remind_days, now)]
+        vetting = self._book.clause(agreement, Vetting)
+        if vetting is not None and agreement.runs_on(now):
+            passport = self._passports.state(agreement.institution_id)
+            ending += announcements.lapsing(agreement, passport, vetting, remind_days, now)
+        done["announced"] += self._raise(ending, EXPIRY_WATCH)
+        told = announcements.told_of(agreement, self._book.ledger(agreement.id))
+        done["announced"] += self._raise(told, ANNOUNCER)
+
+    def _raise(self, notices: Iterable[Notice], by: Actor) -> int:
+        wanted = {notice.id: notice for notice in notices}
+        known = {
+            row["notice_id"]
+            for row in self._kernel.store.query(
+                "SELECT notice_id FROM notice WHERE list_contains(?::VARCHAR[], notice_id)", [sorted(wanted)]
+            )
+        }
+        fresh = [notice for notice_id, notice in wanted.items() if notice_id not in known]
+        for notice in fresh:
+            self._notices.raise_(notice, by=by)
+        return len(fresh)
