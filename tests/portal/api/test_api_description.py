@@ -44,7 +44,8 @@ def test_every_operation_but_public_reading_asks_for_a_token(stand: Stand) -> No
                 address = prefix + path.replace("{position}", "0").replace("{", "").replace("}", "")
                 required = [p["name"] for p in operation.get("parameters", []) if p["in"] == "query" and p["required"]]
                 answer = stand.ask(method.upper(), address, params=dict.fromkeys(required, "x"))
-                if path.startswith("/findings") and method == "get":
+                public = path.startswith("/findings") and method == "get"
+                if public or path == "/webhooks/key":
                     assert answer.status_code in (200, 404), path
                 else:
                     assert answer.status_code == 401, (method, path, answer.text)
