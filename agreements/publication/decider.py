@@ -201,7 +201,11 @@ def _ask(state: Publication, command: AskRedactions, actor: Actor, now: datetime
             fixer=Fixer.NOBODY,
         )
     if len(state.redactions) + len(command.redactions) > MAX_REDACTIONS:
-        raise Conflict("too_many_redactions", f"At most {MAX_REDACTIONS} redactions can be asked for.")
+        raise Conflict(
+            "too_many_redactions",
+            f"At most {MAX_REDACTIONS} redactions can be asked for.",
+            hint="Name passages that belong together as one.",
+        )
     permitted = state.terms.grounds if state.terms is not None else frozenset(ReviewGround)
     redactions = []
     for number, asked in enumerate(command.redactions, start=len(state.redactions) + 1):
@@ -301,7 +305,9 @@ def _redaction(state: Publication, act: Act, number: int, actor: Actor, now: dat
     _speaks(state, act, actor)
     found = next((redaction for redaction in state.redactions if redaction.number == number), None)
     if found is None:
-        raise NotFound("redaction_not_found", f"Publication {state.id} has no redaction {number}.")
+        raise NotFound(
+            "redaction_not_found", f"Publication {state.id} has no redaction {number}.", hint="Look at its list."
+        )
     status = found.status_on(now)
     if state.status_on(now) not in _UNDECIDED or status not in _REDACTION_WHILE[act]:
         raise Conflict(
@@ -309,6 +315,7 @@ def _redaction(state: Publication, act: Act, number: int, actor: Actor, now: dat
             f"Redaction {number} is {status.value}; this needs it to be "
             f"{' or '.join(sorted(one.value for one in _REDACTION_WHILE[act]))}, and the review undecided. "
             f"The publication stands so: {says(state, now)}.",
+            hint="Look at it again: somebody may have moved before you, or the time is over.",
         )
     return found
 

@@ -16,7 +16,9 @@ def says(state: Publication, now: datetime) -> str:
             return f"the lab asks for {asked}; {state.institution_name} answers next"
         case PublicationStatus.CONTESTED:
             contested = _count(state, RedactionStatus.CONTESTED, now)
-            return f"{contested} contested, deemed withdrawn {_moment(state.due_on(now))} unless the lab maintains it"
+            first = "" if len(state.standing(RedactionStatus.CONTESTED, now)) == 1 else "the first "
+            due = _moment(state.due_on(now))
+            return f"{contested} contested, {first}deemed withdrawn {due} unless the lab maintains it"
         case PublicationStatus.CLEARED:
             return f"cleared {_how(state, now)}"
         case PublicationStatus.DISPUTED:

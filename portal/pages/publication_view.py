@@ -59,6 +59,8 @@ def facts(publication: Publication, now: datetime) -> None:
         ("Planned for", publication.planned_for.isoformat() if publication.planned_for else ""),
     ]
     fields([(name, value) for name, value in given if value])
+    if publication.planned_for and publication.clears_at and publication.planned_for < publication.clears_at.date():
+        st.caption(":material/schedule: It is planned for a day before the lab's window ends.")
     copyable("SHA-256 of the file that was put forward; the file stays with its authors", publication.sha256)
     if publication.current_sha256 != publication.sha256:
         copyable("SHA-256 of the file with the redactions that were made", publication.current_sha256)

@@ -213,6 +213,19 @@ def test_a_contested_redaction_lapses_when_the_lab_is_silent_for_another_window(
         do(publication, MaintainRedaction(number=1, reason=REASON), COORDINATOR, until)
 
 
+def test_of_several_contested_redactions_the_first_to_lapse_is_named() -> None:
+    state = asked(times=2)
+    for number, days in ((2, 3), (1, 5)):
+        state = do(state, ContestRedaction(number=number, reason=REASON), LEAD, OPENED + timedelta(days=days))
+    now = OPENED + timedelta(days=6)
+    assert says(state, now) == (
+        "2 redactions contested, the first deemed withdrawn 15 December 2026, 09:00 UTC unless the lab maintains it"
+    )
+    after_both = OPENED + timedelta(days=35)
+    assert state.status_on(after_both - timedelta(seconds=1)) is PublicationStatus.CONTESTED
+    assert state.cleared_at(after_both) == after_both
+
+
 def test_a_maintained_redaction_is_a_dispute_and_no_veto() -> None:
     publication, later = maintained(), OPENED + WINDOW
     assert publication.status_on(later) is PublicationStatus.DISPUTED
