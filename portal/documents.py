@@ -60,7 +60,7 @@ def verify_document(data: bytes, *, vkey: str | None = None, keys: Sequence[Publ
             return _evidence(InclusionEvidence.from_json(value), vkey)
     raise Invalid(
         "unknown_document",
-        "The file is no receipt, agreement, passport, finding, decision, position or inclusion evidence.",
+        "The file is no receipt, agreement, passport, finding, decision, position, clearance letter or inclusion evidence.",
         hint="Give a file that a portal exported, unchanged.",
     )
 

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     @app.command("verify")
     def verify(
         file: Annotated[
-            Path, typer.Argument(help="A receipt, or an exported agreement, finding, decision or position.")
+            Path, typer.Argument(help="A receipt, or an exported agreement, finding, decision, position or clearance letter.")
         ],
         vkey: Annotated[
             str | None, typer.Option("--vkey", help="The log key you trust, as published at /log/vkey.")
