@@ -1,4 +1,4 @@
-"""What a file that left a portal proves, checked offline: receipts, agreements, passports, findings and more.
+"""What a file that left a portal proves, checked offline: receipts, agreements, bundles, passports and more.
 
 Only what a signature or a proof covers is reported. Runs with the base dependencies alone.
 """
@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agreements.agreement import PAYLOAD_TYPE as AGREEMENT_TYPE
+from agreements.bundle import MAGIC, verify_bundle
 from agreements.canonical import canonical_bytes, digest_of, parse_json
 from agreements.deciders import Value
 from agreements.dsse import Envelope, verify
 from agreements.errors import ConcordatError, Invalid, VerificationError
 from agreements.inclusion import InclusionEvidence, verify_head
 from agreements.inclusion import verify as verify_inclusion
+from agreements.institutions import Custody
 from agreements.keys import PublicKey
 from agreements.passport_credential import PASSPORT_TYPE, PassportCredential, verify_envelope
 from agreements.publication.letter import CLEARANCE_TYPE
@@ -23,6 +25,8 @@ from portal import media_types
 AGREEMENT_FILE = "concordat-signed-agreement/v1"
 MAX_DOCUMENT_BYTES = 4 * 2**20
 
+_PDF_MAGIC = b"%PDF-"
+_CUSTODIANS = {Custody.OWN: "its institution", Custody.PORTAL: "the portal"}
 _EVIDENCE_MEMBERS = frozenset(InclusionEvidence.model_fields)
 _ENVELOPE_MEMBERS = frozenset({"payloadType", "payload", "signatures"})
 
@@ -48,6 +52,14 @@ def verify_document(data: bytes, *, vkey: str | None = None, keys: Sequence[Publ
     ``vkey`` is the log key the caller trusts, ``keys`` the signers'. Raises VerificationError where something does not
     hold or the key to tell is missing, Invalid ``unknown_document`` for a file of another kind.
     """
+    if data.startswith(MAGIC):
+        return _bundle(data, vkey, keys)
+    if data.startswith(_PDF_MAGIC):
+        raise Invalid(
+            "reading_copy",
+            "A PDF is a reading copy and proves nothing by itself.",
+            hint="Verify the agreement's bundle (.zip), and compare the digest it shows with the one in the PDF.",
+        )
     value = parse_json(data, MAX_DOCUMENT_BYTES)
     if isinstance(value, dict):
         if value.get("type") == RECEIPT_FILE:
@@ -60,7 +72,7 @@ def verify_document(data: bytes, *, vkey: str | None = None, keys: Sequence[Publ
             return _evidence(InclusionEvidence.from_json(value), vkey)
     raise Invalid(
         "unknown_document",
-        "The file is no receipt, agreement, passport, finding, decision, position, clearance letter or inclusion evidence.",
+        "The file is no receipt, bundle or signed export of a portal, and no inclusion evidence.",
         hint="Give a file that a portal exported, unchanged.",
     )
 
@@ -140,6 +152,41 @@ def _agreement(value: dict[str, Any], keys: Sequence[PublicKey]) -> Proof:
             digest=digest,
         ),
         on_its_word=_facts(**{f"{party}_key": key.raw.hex() for party, key in sorted(stated.items())}),
+    )
+
+
+def _bundle(data: bytes, vkey: str | None, keys: Sequence[PublicKey]) -> Proof:
+    proof = verify_bundle(data, vkey=vkey)
+    used = {f"{one.party.value}_key": one.public_key for one in reversed(proof.signatures)}
+    if proof.lab_key != used.get("lab_key"):
+        used["key_of_the_manifest"] = proof.lab_key
+    every = {proof.lab_key, *(one.public_key for one in proof.signatures)}
+    trusted = {key.raw.hex() for key in keys}
+    if missing := [key.key_id for key in keys if key.raw.hex() not in every]:
+        raise VerificationError("key_did_not_sign", f"The key {missing[0]} signed nothing in this bundle.")
+    signed = {
+        f"signature_{number}": f"{one.signer_name}, {one.role or 'signatory'} for the {one.party.value}, "
+        f"{one.signed_at:%Y-%m-%d %H:%M:%S} UTC, key in the custody of {_CUSTODIANS[one.custody]}"
+        for number, one in enumerate(proof.signatures, start=1)
+    }
+    return Proof(
+        kind="agreement bundle",
+        facts=_facts(
+            agreement=proof.agreement_id,
+            title=proof.title,
+            institution=proof.institution_name,
+            lab=proof.lab_name,
+            version=proof.version,
+            earlier_versions=", ".join(map(str, proof.earlier_versions)),
+            digest=proof.document_digest,
+            **signed,
+            bundled=f"{proof.made_at:%Y-%m-%d %H:%M:%S} UTC",
+            log_size=proof.log_size,
+        ),
+        on_its_word=_facts(
+            **{name: key for name, key in sorted(used.items()) if key not in trusted},
+            log_key=None if vkey else proof.log_vkey,
+        ),
     )
 
 

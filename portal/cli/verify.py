@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     @app.command("verify")
     def verify(
         file: Annotated[
-            Path, typer.Argument(help="A receipt, or an exported agreement, finding, decision, position or clearance letter.")
+            Path, typer.Argument(help="Any signed file of a portal: a receipt, a bundle, an exported finding …")
         ],
         vkey: Annotated[
             str | None, typer.Option("--vkey", help="The log key you trust, as published at /log/vkey.")
