@@ -34,6 +34,7 @@ from portal.services.aggregates import (
     RUNS,
 )
 from portal.services.agreement_facts import AgreementFacts
+from portal.services.agreement_papers import AgreementPapers
 from portal.services.agreement_timeline import AgreementTimeline
 from portal.services.agreements import AgreementService
 from portal.services.campaigns import CampaignService
@@ -136,6 +137,7 @@ class Portal:
         self.templates = TemplateService(kernel)
         self.agreements = AgreementService(kernel, self.institutions, prerequisites, self.templates)
         self.campaigns = CampaignService(kernel, self.institutions, self.templates, self.agreements)
+        self.papers = AgreementPapers(kernel, self.agreements, self.institutions)
         self.grants = GrantService(kernel, self.agreements, prerequisites, self.meter)
         self.agreement_facts = AgreementFacts(
             kernel, self.agreements, self.grants, prerequisites, self.templates, self.meter

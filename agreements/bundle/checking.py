@@ -1,0 +1,163 @@
+"""What a bundle's parts have to show: each signature over exactly its document, by a key that could sign, logged."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from agreements.actors import PartyKind
+from agreements.agreement import PAYLOAD_TYPE
+from agreements.bundle.contents import (
+    DOCUMENT,
+    SIGNERS,
+    KeyRecord,
+    RegisteredKey,
+    Signer,
+    Signers,
+    content,
+    part,
+    read,
+    read_object,
+    signature_name,
+)
+from agreements.canonical import digest_of
+from agreements.deciders import Value
+from agreements.dsse import Envelope, verify
+from agreements.errors import Invalid, VerificationError
+from agreements.inclusion import InclusionEvidence, verify_head
+from agreements.inclusion import verify as verify_inclusion
+
+_TABLED = ("agreement:offered", "agreement:countered")
+_SIGNED = "agreement:signed"
+_IN_FORCE = "agreement:entered_into_force"
+
+
+class CheckedVersion(Value):
+    """A version whose signatures hold."""
+
+    number: int
+    digest: str
+    document: dict[str, Any]
+    signers: tuple[Signer, ...]
+    keys: tuple[RegisteredKey, ...]
+    """The keys they signed with, in their order."""
+
+
+def check_version(parts: Mapping[str, bytes], folder: str, agreement_id: str, keys: KeyRecord) -> CheckedVersion:
+    """The version below ``folder``. Raises VerificationError or Invalid with the part as ``param``."""
+    with part(f"{folder}{DOCUMENT}"):
+        document = read_object(content(parts, f"{folder}{DOCUMENT}"))
+        number, order = document.get("version", 1), _order(document)
+        if document.get("agreement_id") != agreement_id or not isinstance(number, int):
+            raise VerificationError("other_document", "The document is that of another agreement.")
+        keys_needed_of = _member(document, "parties", "institution", "id")
+        if keys_needed_of != keys.institution.id:
+            raise VerificationError("other_parties", "The document is an agreement with another institution.")
+    with part(f"{folder}{SIGNERS}"):
+        signers = read(Signers, content(parts, f"{folder}{SIGNERS}")).signers
+        if tuple(signer.party for signer in signers) != order:
+            raise VerificationError("not_signed", "Not everybody signed whom the agreement names, in its order.")
+    digest = digest_of(document)
+    used = []
+    for place, signer in enumerate(signers, start=1):
+        name = f"{folder}{signature_name(place, signer.party)}"
+        with part(name):
+            used.append(_signed(content(parts, name), parts[f"{folder}{DOCUMENT}"], digest, signer, keys))
+    by_party = [{key.public_key for key, one in zip(used, signers, strict=True) if one.party is p} for p in PartyKind]
+    if set.intersection(*by_party):
+        raise VerificationError("same_key_twice", "Both parties signed with one key.", param=f"{folder}{SIGNERS}")
+    return CheckedVersion(number=number, digest=digest, document=document, signers=signers, keys=tuple(used))
+
+
+def _order(document: dict[str, Any]) -> tuple[PartyKind, ...]:
+    """The sides in the order in which they sign: the document's own, else the institution and then the lab."""
+    clauses = document.get("clauses")
+    listed = [_member(clause, "data") for clause in clauses] if isinstance(clauses, list) else []
+    orders = [_member(data, "order") for data in listed if _member(data, "kind") == "signatories"]
+    if not orders:
+        return tuple(PartyKind)
+    try:
+        order = tuple(PartyKind(str(_member(one, "party"))) for one in orders[0])
+    except (TypeError, ValueError):
+        raise Invalid("bad_part", "The document's order of signatories cannot be read.") from None
+    if set(order) != set(PartyKind):
+        raise Invalid("bad_part", "The document's order of signatories does not name both sides.")
+    return order
+
+
+def _signed(data: bytes, document: bytes, digest: str, signer: Signer, keys: KeyRecord) -> RegisteredKey:
+    envelope = Envelope.from_json(read_object(data))
+    key = keys.owner(signer.party).key_for(signer.public_key, signer.signed_at)
+    payload = verify(envelope, [key.public])
+    if len(envelope.signatures) != 1:
+        raise VerificationError("signature_count", "Exactly one signature is expected in the envelope.")
+    if payload != document or envelope.payload_type != PAYLOAD_TYPE or signer.document_digest != digest:
+        raise VerificationError("other_document", "The signature covers another document than the one beside it.")
+    return key
+
+
+class LoggedEntry(Value):
+    """One entry of the agreement's stream, proved to stand in the log."""
+
+    part: str
+    type: str
+    version: int
+    """Its place in the stream, from 1."""
+    body: dict[str, Any]
+    log_size: int
+
+
+def check_log(
+    parts: Mapping[str, bytes], names: Iterable[str], agreement_id: str, vkey: str
+) -> tuple[LoggedEntry, ...]:
+    """The entries in the parts ``names``, by their place in the stream. Raises with the part as ``param``."""
+    entries = []
+    for name in names:
+        with part(name):
+            evidence = InclusionEvidence.from_json(read_object(parts[name]))
+            value = verify_inclusion(evidence, vkey)
+            if value.get("stream") != f"agreement/{agreement_id}":
+                raise VerificationError("other_entry", "The entry is about something else than this agreement.")
+            kind, place, body = value.get("type"), value.get("version"), value.get("body")
+            if not isinstance(kind, str) or not isinstance(place, int) or not isinstance(body, dict):
+                raise Invalid("bad_entry", "The entry is not one of an agreement.")
+            size = verify_head(evidence, vkey).size
+        entries.append(LoggedEntry(part=name, type=kind, version=place, body=body, log_size=size))
+    return tuple(sorted(entries, key=lambda entry: entry.version))
+
+
+def check_logged(version: CheckedVersion, folder: str, entries: Sequence[LoggedEntry]) -> None:
+    """That the log has the version put on the table, each signature of it, and then its entry into force.
+
+    Raises VerificationError ``not_logged`` with the part whose entry is missing as ``param``.
+    """
+    tabled = [
+        entry for entry in entries if entry.type in _TABLED and entry.body.get("document_digest") == version.digest
+    ]
+    if not tabled:
+        raise _not_logged(f"{folder}{DOCUMENT}", "that this document was put on the table")
+    places = [tabled[-1].version]
+    for number, signer in enumerate(version.signers, start=1):
+        name = f"{folder}{signature_name(number, signer.party)}"
+        found = [entry for entry in entries if entry.type == _SIGNED and _same(entry.body.get("signature"), signer)]
+        if not found or found[-1].version <= places[-1]:
+            raise _not_logged(name, "this signature")
+        places.append(found[-1].version)
+    # Signing last and coming into force are one transaction, so one entry follows the other.
+    if not any(entry.type == _IN_FORCE and entry.version == places[-1] + 1 for entry in entries):
+        raise _not_logged(f"{folder}{SIGNERS}", "that this version came into force")
+
+
+def _same(logged: object, signer: Signer) -> bool:
+    if not isinstance(logged, dict):
+        return False
+    told = signer.model_dump(mode="json")
+    return all(logged.get(name, "") == value for name, value in told.items())
+
+
+def _not_logged(name: str, what: str) -> VerificationError:
+    return VerificationError("not_logged", f"{name}: the bundle has no entry of the log that shows {what}.", param=name)
+
+
+def _member(value: object, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
