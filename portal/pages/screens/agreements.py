@@ -34,7 +34,7 @@ def drafting() -> None:
             st.selectbox("Institution", list(names), format_func=names.__getitem__, key="draft_institution")
             st.selectbox("Template", list(titles), format_func=titles.__getitem__, key="draft_template")
             for template in templates:
-                st.caption(f"**{template.title}**: {template.summary}")
+                st.caption(f"**{literal(template.title)}**: {literal(template.summary)}")
             st.text_input("Title (the template's, if left empty)", key="draft_title", max_chars=200)
             submit(
                 "Make the draft",
