@@ -46,11 +46,11 @@ def evolve(state: Agreement, event: Event) -> Agreement:
         case AgreementEnteredIntoForce():
             return _entered(state, event)
         case ProposalDropped():
-            return _last(state, status=event.status, note=event.reason)
+            return _last(state, status=event.status, drop_reason=event.reason)
         case AgreementEnded():
             return _ended(state, event)
         case AgreementClosed():
-            return state.model_copy(
+            return _without_proposal(state).model_copy(
                 update={
                     "status": AgreementStatus.CLOSED,
                     "closed_at": event.at,
@@ -170,10 +170,15 @@ def _entered(state: Agreement, event: AgreementEnteredIntoForce) -> Agreement:
 
 
 def _ended(state: Agreement, event: AgreementEnded) -> Agreement:
-    if state.proposal is not None:
-        gone = VersionStatus.DECLINED if event.status is AgreementStatus.DECLINED else VersionStatus.WITHDRAWN
-        state = _last(state, status=gone)
-    return state.model_copy(update={"status": event.status, "ended_at": event.at, "end_reason": event.reason})
+    gone = VersionStatus.DECLINED if event.status is AgreementStatus.DECLINED else VersionStatus.WITHDRAWN
+    return _without_proposal(state, gone).model_copy(
+        update={"status": event.status, "ended_at": event.at, "end_reason": event.reason}
+    )
+
+
+def _without_proposal(state: Agreement, gone: VersionStatus = VersionStatus.WITHDRAWN) -> Agreement:
+    """With the end of the whole, what was still negotiated goes too."""
+    return state if state.proposal is None else _last(state, status=gone)
 
 
 def _stands(state: Agreement, status: AgreementStatus) -> Agreement:

@@ -103,6 +103,8 @@ class Version(Value):
     replaced_at: datetime | None = None
     grace_ends_at: datetime | None = None
     """Once replaced: until when grants and tokens under it go on working."""
+    drop_reason: str = ""
+    """Why it was declined or withdrawn, for a change of an agreement in force."""
 
     @property
     def order(self) -> tuple[Signatory, ...]:
