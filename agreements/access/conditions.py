@@ -1,174 +1,19 @@
-"""The one rule of who may do what with which checkpoint; denials are data and name what would clear them.
+"""The conditions under which a grant opens a checkpoint, each with the denial that names it."""
 
-stage            who may query it
-─────────────    ──────────────────────────────────────────────────────────────────
-withheld         the lab; institutions whose grant names this very checkpoint
-partner access   also every institution whose grant covers its family (``family/*``)
-public           also everyone signed in, within the portal's public limits
-retired          nobody
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
-
+from agreements.access.answers import Denied, Held, Question, Subject
 from agreements.actors import Actor
-from agreements.agreement import Agreement, AgreementStatus, Version
-from agreements.clauses import ClauseBase, NamedUsers, PermittedUses, SuspensionReason, UsageLimits, Use, only
-from agreements.deciders import Value
-from agreements.errors import ConcordatError, Fixer, Forbidden
+from agreements.agreement import AgreementStatus
+from agreements.clauses import NamedUsers, PermittedUses, SuspensionReason
+from agreements.errors import Fixer
 from agreements.grants import Grant, GrantStatus
-from agreements.scopes import Operation, family_selector
-
-C = TypeVar("C", bound=ClauseBase)
-
-
-class Basis(StrEnum):
-    """On what ground a run is allowed."""
-
-    GRANT = "grant"
-    PUBLIC = "public"
-    LAB = "lab"
-
-
-class Subject(Value):
-    """The checkpoint asked for, as far as access is concerned. ``stage`` is the stage's name."""
-
-    checkpoint_id: str
-    family: str
-    stage: Literal["withheld", "partner_access", "public", "retired"]
-
-
-class Question(Value):
-    """What is to be done, and for what purpose."""
-
-    operations: frozenset[Operation] = Field(min_length=1)
-    purpose: Annotated[str, Field(max_length=120)] | None = None
-
-
-class Held(Value):
-    """A grant with what it rests on. Under a schedule, the framework's terms hold besides the schedule's own."""
-
-    grant: Grant
-    agreement: Agreement
-    framework: Agreement | None = None
-    lacking: tuple[str, ...] = ()
-    """Vetting that the agreement asks for and the institution's passport does not show, as the service found it."""
-
-    @property
-    def version(self) -> Version | None:
-        """The version of the agreement that the grant pins."""
-        return self.agreement.version_of(self.grant.agreement_digest)
-
-    def clause(self, kind: type[C]) -> C | None:
-        """The clause of that type: the version's own, else the framework's."""
-        own = only(self.version.clauses, kind) if self.version is not None else None
-        if own is not None or self.framework is None:
-            return own
-        return only(self.framework.clauses, kind)
-
-    def listed_use(self, purpose: str) -> Use | None:
-        """The use of that purpose, where uses are listed."""
-        uses = self.clause(PermittedUses)
-        return uses.use(purpose) if uses is not None else None
-
-    @property
-    def agreements(self) -> tuple[Agreement, ...]:
-        """The agreement, and the framework it belongs to."""
-        return (self.agreement,) if self.framework is None else (self.agreement, self.framework)
-
-
-class Draw(Value):
-    """An account that a run draws on, with what it may still take. None stands for no bound."""
-
-    account: str
-    says: str
-    """Whose limit it is, as people read it."""
-    budget: int | None
-    per_minute: int | None
-
-
-class Allowed(Value):
-    """Yes, on this ground and for this purpose."""
-
-    basis: Basis
-    purpose: str
-    grant_id: str | None = None
-    agreement_digest: str | None = None
-    institution_id: str | None = None
-    draws: tuple[Draw, ...] = ()
-    """Every limit that holds, the narrowest account first: the grant's, the use's, the agreement's."""
-
-    def __bool__(self) -> bool:
-        return True
-
-
-class Denied(Value):
-    """No: the condition that failed, and who can clear it."""
-
-    code: str
-    message: str
-    hint: str
-    fixer: Fixer
-
-    def __bool__(self) -> bool:
-        return False
-
-    def error(self) -> ConcordatError:
-        """The refusal to raise."""
-        return Forbidden(self.code, self.message, hint=self.hint, fixer=self.fixer)
-
-
-def decide_access(
-    actor: Actor,
-    subject: Subject,
-    question: Question,
-    grants: Sequence[Held],
-    now: datetime,
-) -> Allowed | Denied:
-    """Whether ``actor`` may do it. ``grants`` are those the actor may draw on.
-
-    A token that names a grant is held to that grant: the caller passes only that one. Where several grants are given,
-    the first that allows it is used, and of several denials the one that came closest is returned.
-    """
-    if subject.stage == "retired":
-        return Denied(
-            code="checkpoint_retired",
-            message=f"{subject.checkpoint_id} is retired; nobody queries it any more.",
-            hint="Choose another checkpoint.",
-            fixer=Fixer.NOBODY,
-        )
-    denials: list[tuple[int, Denied]] = []
-    for held in grants:
-        depth, answer = _by_grant(_Case(actor, subject, question, held, now))
-        if isinstance(answer, Allowed):
-            return answer
-        denials.append((depth, answer))
-    held_to_grant = actor.grant_id is not None
-    if not held_to_grant and actor.is_coordinator:
-        return Allowed(basis=Basis.LAB, purpose=question.purpose or "internal-evaluation")
-    if not held_to_grant and subject.stage == "public":
-        return Allowed(
-            basis=Basis.PUBLIC,
-            purpose=question.purpose or "public-use",
-            institution_id=next(iter(actor.institution_ids), None),
-        )
-    if denials:
-        return max(denials, key=lambda item: item[0])[1]
-    return Denied(
-        code="no_grant",
-        message=f"{subject.checkpoint_id} is {subject.stage.replace('_', ' ')}, and you hold no grant for it.",
-        hint="Access comes from a grant under a signed agreement.",
-        fixer=Fixer.COORDINATOR,
-    )
+from agreements.scopes import family_selector
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """One grant held against one question."""
 
     actor: Actor
@@ -188,72 +33,7 @@ class _Case:
         return self.question.purpose or (next(iter(purposes)) if len(purposes) == 1 else None)
 
 
-def _by_grant(case: _Case) -> tuple[int, Allowed | Denied]:
-    """How many conditions held before the first failed, and the answer."""
-    checks = (
-        _membership,
-        _live,
-        _agreement,
-        _versions,
-        _vetting,
-        _named,
-        _checkpoint,
-        _operations,
-        _purpose,
-        _use,
-        _narrowed,
-    )
-    for depth, check in enumerate(checks):
-        denied = check(case)
-        if denied is not None:
-            return depth, denied
-    grant, purpose = case.grant, case.purpose
-    if purpose is None:
-        raise TypeError("a purpose was declared, or is the only one")
-    return len(checks), Allowed(
-        basis=Basis.GRANT,
-        purpose=purpose,
-        grant_id=grant.id,
-        agreement_digest=grant.agreement_digest,
-        institution_id=grant.institution_id,
-        draws=_draws(case.held, purpose),
-    )
-
-
-def account_of_agreement(agreement_id: str, purpose: str | None = None) -> str:
-    """The account of all runs under an agreement, or of those for one listed use."""
-    return agreement_id if purpose is None else f"{agreement_id}/{purpose}"
-
-
-def _draws(held: Held, purpose: str) -> tuple[Draw, ...]:
-    scope, limits, use = held.grant.scope, held.clause(UsageLimits), held.listed_use(purpose)
-    rates = [agreement.narrowing.requests_per_minute for agreement in held.agreements if agreement.narrowing]
-    found = []
-    if scope is not None:
-        rate = min([scope.requests_per_minute, *rates])
-        found.append(Draw(account=held.grant.id, says="the grant", budget=scope.token_budget, per_minute=rate))
-    if use is not None and (use.token_budget or use.requests_per_minute):
-        found.append(
-            Draw(
-                account=account_of_agreement(held.agreement.id, purpose),
-                says=f"the use {purpose}",
-                budget=use.token_budget,
-                per_minute=use.requests_per_minute,
-            )
-        )
-    if limits is not None:
-        found.append(
-            Draw(
-                account=account_of_agreement(held.agreement.id),
-                says="the agreement",
-                budget=limits.token_budget,
-                per_minute=limits.requests_per_minute,
-            )
-        )
-    return tuple(found)
-
-
-def _membership(case: _Case) -> Denied | None:
+def _membership(case: Case) -> Denied | None:
     actor, grant = case.actor, case.grant
     if actor.belongs_to(grant.institution_id):
         return None
@@ -265,7 +45,7 @@ def _membership(case: _Case) -> Denied | None:
     )
 
 
-def _live(case: _Case) -> Denied | None:
+def _live(case: Case) -> Denied | None:
     grant = case.grant
     if grant.status is GrantStatus.REVOKED:
         return Denied(
@@ -285,7 +65,7 @@ def _live(case: _Case) -> Denied | None:
     return None
 
 
-def _agreement(case: _Case) -> Denied | None:
+def _agreement(case: Case) -> Denied | None:
     for agreement in case.held.agreements:
         status = agreement.status_on(case.now)
         if status is AgreementStatus.SUSPENDED and agreement.suspension is not None:
@@ -310,7 +90,7 @@ def _agreement(case: _Case) -> Denied | None:
     return None
 
 
-def _versions(case: _Case) -> Denied | None:
+def _versions(case: Case) -> Denied | None:
     """Both the version that the grant pins and the one that the token was issued under have to hold still."""
     agreement, pinned = case.held.agreement, case.grant.agreement_digest
     for digest, whose in ((pinned, "grant"), (case.actor.agreement_digest or pinned, "token")):
@@ -335,7 +115,7 @@ def _versions(case: _Case) -> Denied | None:
     return None
 
 
-def _vetting(case: _Case) -> Denied | None:
+def _vetting(case: Case) -> Denied | None:
     if not case.held.lacking:
         return None
     return Denied(
@@ -347,7 +127,7 @@ def _vetting(case: _Case) -> Denied | None:
     )
 
 
-def _named(case: _Case) -> Denied | None:
+def _named(case: Case) -> Denied | None:
     users = case.held.clause(NamedUsers)
     if users is None or users.names(case.actor.email):
         return None
@@ -359,7 +139,7 @@ def _named(case: _Case) -> Denied | None:
     )
 
 
-def _checkpoint(case: _Case) -> Denied | None:
+def _checkpoint(case: Case) -> Denied | None:
     subject, grant = case.subject, case.grant
     scope = grant.scope
     if scope is not None:
@@ -382,7 +162,7 @@ def _checkpoint(case: _Case) -> Denied | None:
     )
 
 
-def _operations(case: _Case) -> Denied | None:
+def _operations(case: Case) -> Denied | None:
     question, grant = case.question, case.grant
     allowed = grant.scope.operations if grant.scope else frozenset()
     missing = sorted(question.operations - allowed)
@@ -396,7 +176,7 @@ def _operations(case: _Case) -> Denied | None:
     )
 
 
-def _purpose(case: _Case) -> Denied | None:
+def _purpose(case: Case) -> Denied | None:
     question, grant = case.question, case.grant
     purposes = grant.scope.purposes if grant.scope else frozenset()
     listed = ", ".join(sorted(purposes))
@@ -419,7 +199,7 @@ def _purpose(case: _Case) -> Denied | None:
     )
 
 
-def _use(case: _Case) -> Denied | None:
+def _use(case: Case) -> Denied | None:
     """Where uses are listed, a run is held to the one it declares."""
     uses, purpose = case.held.clause(PermittedUses), case.purpose
     if uses is None or uses.uses is None or purpose is None:
@@ -447,7 +227,7 @@ def _use(case: _Case) -> Denied | None:
     )
 
 
-def _narrowed(case: _Case) -> Denied | None:
+def _narrowed(case: Case) -> Denied | None:
     for agreement in case.held.agreements:
         narrowing = agreement.narrowing
         if narrowing is None or case.question.operations <= narrowing.operations:
@@ -462,3 +242,19 @@ def _narrowed(case: _Case) -> Denied | None:
             fixer=Fixer.LEAD if narrowing.automatic else Fixer.COORDINATOR,
         )
     return None
+
+
+CONDITIONS = (
+    _membership,
+    _live,
+    _agreement,
+    _versions,
+    _vetting,
+    _named,
+    _checkpoint,
+    _operations,
+    _purpose,
+    _use,
+    _narrowed,
+)
+"""In the order in which they are asked: what comes later was closer to being allowed."""

@@ -1,0 +1,111 @@
+"""Questions about access and their answers; a denial is data and names what would clear it."""
+
+from enum import StrEnum
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field
+
+from agreements.agreement import Agreement, Version
+from agreements.clauses import ClauseBase, PermittedUses, Use, only
+from agreements.deciders import Value
+from agreements.errors import ConcordatError, Fixer, Forbidden
+from agreements.grants import Grant
+from agreements.scopes import Operation
+
+C = TypeVar("C", bound=ClauseBase)
+
+
+class Basis(StrEnum):
+    """On what ground a run is allowed."""
+
+    GRANT = "grant"
+    PUBLIC = "public"
+    LAB = "lab"
+
+
+class Subject(Value):
+    """The checkpoint asked for, as far as access is concerned. ``stage`` is the stage's name."""
+
+    checkpoint_id: str
+    family: str
+    stage: Literal["withheld", "partner_access", "public", "retired"]
+
+
+class Question(Value):
+    """What is to be done, and for what purpose."""
+
+    operations: frozenset[Operation] = Field(min_length=1)
+    purpose: Annotated[str, Field(max_length=120)] | None = None
+
+
+class Held(Value):
+    """A grant with what it rests on. Under a schedule, the framework's terms hold besides the schedule's own."""
+
+    grant: Grant
+    agreement: Agreement
+    framework: Agreement | None = None
+    lacking: tuple[str, ...] = ()
+    """Vetting that the agreement asks for and the institution's passport does not show, as the service found it."""
+
+    @property
+    def version(self) -> Version | None:
+        """The version of the agreement that the grant pins."""
+        return self.agreement.version_of(self.grant.agreement_digest)
+
+    def clause(self, kind: type[C]) -> C | None:
+        """The clause of that type: the version's own, else the framework's."""
+        own = only(self.version.clauses, kind) if self.version is not None else None
+        if own is not None or self.framework is None:
+            return own
+        return only(self.framework.clauses, kind)
+
+    def listed_use(self, purpose: str) -> Use | None:
+        """The use of that purpose, where uses are listed."""
+        uses = self.clause(PermittedUses)
+        return uses.use(purpose) if uses is not None else None
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """The agreement, and the framework it belongs to."""
+        return (self.agreement,) if self.framework is None else (self.agreement, self.framework)
+
+
+class Draw(Value):
+    """An account that a run draws on, with what it may still take. None stands for no bound."""
+
+    account: str
+    says: str
+    """Whose limit it is, as people read it."""
+    budget: int | None
+    per_minute: int | None
+
+
+class Allowed(Value):
+    """Yes, on this ground and for this purpose."""
+
+    basis: Basis
+    purpose: str
+    grant_id: str | None = None
+    agreement_digest: str | None = None
+    institution_id: str | None = None
+    draws: tuple[Draw, ...] = ()
+    """Every limit that holds, the narrowest account first: the grant's, the use's, the agreement's."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class Denied(Value):
+    """No: the condition that failed, and who can clear it."""
+
+    code: str
+    message: str
+    hint: str
+    fixer: Fixer
+
+    def __bool__(self) -> bool:
+        return False
+
+    def error(self) -> ConcordatError:
+        """The refusal to raise."""
+        return Forbidden(self.code, self.message, hint=self.hint, fixer=self.fixer)
