@@ -120,7 +120,8 @@ def next_to_sign(state: Agreement) -> tuple[PartyKind, Actor] | None:
     place = proposal.next_signatory if proposal is not None else None
     if proposal is None or place is None:
         return None
-    people = (ADA, ABE) if place.party is PartyKind.LAB else (BEN, BEA)
+    # Those whom a text may name come last: their signature may still be needed.
+    people = (ABE, ADA) if place.party is PartyKind.LAB else (BEN, BEA)
     named = [who for who in people if place.email in {None, who.email}]
     before = {signature.signer_id for signature in proposal.signatures}
     return next(((place.party, who) for who in named if who.person_id not in before), None)

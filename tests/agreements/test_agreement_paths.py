@@ -222,7 +222,7 @@ class Paths(RuleBasedStateMachine):
         self.attempt(Suspend(reason=SuspensionReason.BREACH_OF_TERMS, statement=WORDS), ADA)
         self.attempt(FileAppeal(number=len(self.state.suspensions), text=WORDS), BEN)
 
-    @rule(hours=st.sampled_from([1, 24, 24 * 7, 24 * 15]))
+    @rule(hours=st.sampled_from([1, 24, 24 * 3]))
     def wait(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
 
@@ -313,9 +313,14 @@ class Paths(RuleBasedStateMachine):
     def comment(self, actor: Actor, clause_id: str | None) -> None:
         self.attempt(AddComment(text=WORDS, clause_id=clause_id), actor)
 
-    @rule(actor=ACTORS, command=st.sampled_from([Decline(reason="Not so."), Withdraw(reason="Taken back.")]))
-    def drop(self, actor: Actor, command: AgreementCommand) -> None:
-        self.attempt(command, actor)
+    @rule(
+        actor=ACTORS,
+        command=st.sampled_from([Decline(reason="Not so."), Withdraw(reason="Taken back.")]),
+        really=st.integers(0, 11),
+    )
+    def drop(self, actor: Actor, command: AgreementCommand, really: int) -> None:
+        if self.state.governing is not None or really == 0:
+            self.attempt(command, actor)
 
     @rule(
         actor=st.sampled_from([ADA, BEN, LADDER, CLEO]),
@@ -349,7 +354,7 @@ class Paths(RuleBasedStateMachine):
                 actor,
             )
 
-    @rule(actor=st.sampled_from([ADA, BEN, DAN]), really=st.integers(0, 3))
+    @rule(actor=st.sampled_from([ADA, BEN, DAN]), really=st.integers(0, 11))
     def terminate(self, actor: Actor, really: int) -> None:
         if really == 0:
             self.attempt(Terminate(reason="It is over."), actor)
