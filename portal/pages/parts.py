@@ -9,7 +9,10 @@ import streamlit as st
 
 from agreements.agreement import AgreementStatus
 from agreements.clauses import EffectKind
+from agreements.diffs import ChangeKind
+from agreements.duties import DutyState
 from agreements.publication import PublicationStatus, RedactionStatus
+from agreements.vetting import ItemStatus
 from model_access.runs import RunStatus
 from model_access.stages import Stage
 from portal.findings.marking import Tlp
@@ -19,6 +22,8 @@ from portal.pages.menu import current, may_open, path_of
 from portal.pages.words import literal, plain
 from portal.pages.writing import Call, forget, instance, outcome, perform, send
 from portal.release.model import Verdict
+from portal.services.campaigns import Step
+from portal.webhooks.decider import WebhookStatus
 
 T = TypeVar("T")
 
@@ -46,6 +51,27 @@ LOOKS: Mapping[object, Look] = {
     EffectKind.ENFORCED: Look("shield_lock", "green"),
     EffectKind.DUTY: Look("event_repeat", "blue"),
     EffectKind.TRACKED: Look("visibility", "gray"),
+    ChangeKind.ADDED: Look("add_circle", "green"),
+    ChangeKind.REMOVED: Look("remove_circle", "red"),
+    ChangeKind.CHANGED: Look("edit", "orange"),
+    ChangeKind.MOVED: Look("swap_vert", "blue"),
+    ChangeKind.SAME: Look("equal", "gray"),
+    DutyState.UPCOMING: Look("event", "gray"),
+    DutyState.DUE: Look("notifications_active", "orange"),
+    DutyState.OVERDUE: Look("alarm", "red"),
+    DutyState.FULFILLED: Look("task_alt", "green"),
+    DutyState.WAIVED: Look("remove_done", "gray"),
+    ItemStatus.MISSING: Look("radio_button_unchecked", "gray"),
+    ItemStatus.SUBMITTED: Look("hourglass_top", "blue"),
+    ItemStatus.RETURNED: Look("undo", "orange"),
+    ItemStatus.VALID: Look("verified", "green"),
+    ItemStatus.LAPSED: Look("timer_off", "red"),
+    ItemStatus.REVOKED: Look("block", "red"),
+    Step.NOT_PROPOSED: Look("block", "red"),
+    Step.COUNTERED: Look("forum", "orange"),
+    Step.ENDED: Look("event_busy", "gray"),
+    WebhookStatus.ACTIVE: Look("check_circle", "green"),
+    WebhookStatus.PAUSED: Look("pause_circle", "orange"),
     Stage.WITHHELD: Look("lock", "red"),
     Stage.PARTNER_ACCESS: Look("handshake", "orange"),
     Stage.PUBLIC: Look("public", "green"),
@@ -89,7 +115,10 @@ LOOKS: Mapping[object, Look] = {
     Verdict.GO_WITH_CONDITIONS: Look("rule", "blue"),
     Verdict.HOLD: Look("pause_circle", "orange"),
 }
-"""Every status the portal shows; enumerations of other packages have no opinion about looks."""
+"""Every status the portal shows; enumerations of other packages have no opinion about looks.
+
+Members of two enumerations with one value are one key here, so that a word looks the same wherever it stands.
+"""
 
 _TLP_INK = {
     Tlp.RED: "#FF2B2B",
