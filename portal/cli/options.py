@@ -17,4 +17,5 @@ DataDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.", callback=remember_json, is_eager=True)]
 OutFile = Annotated[Path, typer.Option("--out", "-o", help="Where to write it.", metavar="FILE")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the record.")]
+AgreementId = Annotated[str, typer.Argument(help="The agreement's id.")]
 Limit = Annotated[int, typer.Option("--limit", help="How many at most.", min=1, max=100)]

@@ -27,6 +27,9 @@ _UNBOUNDED = 200
 Columns = Sequence[tuple[str, str]]
 """Heading and where the value is: a member's name, or several joined by dots."""
 
+Passage = Sequence[tuple[str, str]]
+"""Words with the style each piece of them has."""
+
 
 def remember_json(context: typer.Context, wanted: bool) -> bool:
     """Keep for the whole call whether the answer is to be JSON, so that a refusal can be JSON too."""
@@ -112,6 +115,22 @@ class Output:
             if words:
                 table.add_row(heading, Text(words))
         self._out.print(table)
+
+    def beside(
+        self, answer: Mapping[str, Any], headings: tuple[str, str], rows: Iterable[tuple[str, Passage, Passage]]
+    ) -> None:
+        """Two texts side by side, row by row under a name: the answer itself as JSON, or a table."""
+        if self.as_json:
+            self._json(answer)
+            return
+        table = Table(show_lines=True, header_style="bold")
+        table.add_column("", overflow="fold", ratio=1)
+        for heading in headings:
+            table.add_column(plain(heading), overflow="fold", ratio=3)
+        for name, *sides in rows:
+            passages = (Text.assemble(*((plain(words), style) for words, style in side)) for side in sides)
+            table.add_row(Text(plain(name), style="bold"), *passages)
+        self._out.print(table if table.row_count else Text("Nothing differs.", style="dim"))
 
     def done(self, answer: Mapping[str, Any], message: str) -> None:
         """Something was carried out."""
