@@ -28,6 +28,9 @@ from agreements.scopes import Moment
 
 Reason = Annotated[str, Field(min_length=3, max_length=1000)]
 
+MOST_TIME = timedelta(days=3660)
+"""For sanity alone: how far ahead a date can be put. Agreements set the times that matter."""
+
 _REPORTING = (Role.PARTNER_LEAD, Role.PARTNER_MEMBER, Role.RESEARCHER)
 
 
@@ -228,6 +231,7 @@ def _postpone(state: Ledger, command: Postpone, actor: Actor, now: datetime) -> 
             hint="Choose a later date, or waive the duty.",
             param="due_at",
         )
+    _in_reach(command.due_at, now)
     return [
         DutyPostponed(
             key=duty.key,
@@ -256,6 +260,7 @@ def _send_back(state: Ledger, command: SendBack, actor: Actor, now: datetime) ->
             hint="Say by when you want it.",
             param="due_at",
         )
+    _in_reach(due_at, now)
     return [
         EvidenceSentBack(
             key=duty.key,
@@ -303,6 +308,16 @@ def _report(state: Ledger, command: ReportIncident, actor: Actor, now: datetime)
             at=now,
         )
     ]
+
+
+def _in_reach(due_at: datetime, now: datetime) -> None:
+    if due_at > now + MOST_TIME:
+        raise Invalid(
+            "too_far_ahead",
+            f"A date is given for the next {MOST_TIME.days:,} days at most, as long as the longest agreement runs.",
+            hint="Choose a nearer date, or waive the duty.",
+            param="due_at",
+        )
 
 
 def _coordinator(actor: Actor) -> None:

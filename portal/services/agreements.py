@@ -38,6 +38,7 @@ from agreements.standard_terms import Template
 from agreements.succession import fates
 from portal.inputs import parse
 from portal.services.aggregates import AGREEMENTS, GRANTS
+from portal.services.duty_book import DutyBook
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel, Step
 from portal.services.prerequisites import Prerequisites
@@ -59,6 +60,7 @@ class AgreementService:
         self._institutions = institutions
         self._prerequisites = prerequisites
         self._library = library
+        self._duties = DutyBook(kernel)
 
     # ---- from a template to the table ------------------------------------------------------------------------------
 
@@ -335,11 +337,11 @@ class AgreementService:
         *,
         fulfilled: bool,
         note: str = "",
-        open_duties: Sequence[str] = (),
         idempotency_key: str | None = None,
     ) -> Agreement:
-        """Close the books after the end. ``open_duties`` are those that ``DutyService`` knows to be undone."""
-        fields = {"fulfilled": fulfilled, "note": note, "open_duties": tuple(open_duties)}
+        """Close the books after the end; as fulfilled only when no duty is open."""
+        undone = self._duties.open_keys(self.get(actor, agreement_id), self._kernel.clock())
+        fields = {"fulfilled": fulfilled, "note": note, "open_duties": undone}
         return self._do(actor, agreement_id, Close, fields, idempotency_key)
 
     # ---- reading ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The ledger: who may record what, that nothing done is undone by accident, and how a duty stands at a moment."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -144,6 +144,16 @@ def test_less_time_is_refused(due_at: datetime) -> None:
 def test_a_new_date_that_has_passed_is_refused() -> None:
     command = Postpone(duty=FEEDBACK, due_at=DUE + DAY, reason="a holiday")
     assert refused(Ledger(), command, COORDINATOR, DUE + 2 * DAY).code == "not_later"
+
+
+def test_time_without_end_is_refused() -> None:
+    never = datetime.max.replace(tzinfo=UTC)
+    done = after(Ledger(), fulfil(), LEAD)
+    for state, command in (
+        (Ledger(), Postpone(duty=FEEDBACK, due_at=never, reason="a holiday")),
+        (done, SendBack(duty=FEEDBACK, due_at=never, reason="empty")),
+    ):
+        assert refused(state, command, COORDINATOR).code == "too_far_ahead"
 
 
 def test_evidence_sent_back_opens_the_duty_again_and_stays_on_record() -> None:

@@ -159,7 +159,6 @@ def close_agreement(
         agreement_id,
         fulfilled=body.fulfilled,
         note=body.note,
-        open_duties=portal.duties.open_keys(actor, agreement_id),
         idempotency_key=idempotency_key,
     )
     return body_of(portal, closed)
