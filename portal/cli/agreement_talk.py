@@ -143,8 +143,9 @@ def _propose(
     with connected(data) as portal:
         answer = portal.post("agreements", agreement_id, "proposals", body=body)
     newest = _newest(answer)
+    article = "an" if change == "amendment" else "a"
     onward = "offer it when it is ready" if newest["status"] == "draft" else "it is the lab's turn"
-    _said(answer, as_json, f"{answer['id']}: version {newest['number']}, a {change}, is begun; {onward}.")
+    _said(answer, as_json, f"{answer['id']}: version {newest['number']} is begun as {article} {change}; {onward}.")
 
 
 def _newest(answer: dict[str, Any]) -> dict[str, Any]:
