@@ -142,12 +142,11 @@ def verify_bundle(data: bytes, *, lab_key: PublicKey | None = None, vkey: str | 
     names the part, or ``container`` for the file around the parts.
     """
     parts = unpack(data)
-    canonical = is_canonical(data, parts)
     if MANIFEST not in parts:
         raise not_a_bundle()
     with part(MANIFEST):
         manifest = _manifest(parts[MANIFEST])
-    _check_parts(parts, manifest, canonical=canonical)
+    _check_parts(data, parts, manifest)
     with part(DOCUMENT):
         if digest_of(read_object(parts[DOCUMENT])) != manifest.document_digest:
             raise VerificationError("digest_differs", "The document is not the one that the manifest names.")
@@ -208,14 +207,14 @@ def _manifest(data: bytes) -> Manifest:
     return manifest
 
 
-def _check_parts(parts: Mapping[str, bytes], manifest: Manifest, *, canonical: bool) -> None:
+def _check_parts(data: bytes, parts: Mapping[str, bytes], manifest: Manifest) -> None:
     """That the parts are those of the manifest, and the file around them is in its one spelling."""
     listed = {one.name: one for one in manifest.parts}
     if len(listed) != len(manifest.parts) or MANIFEST in listed:
         raise VerificationError("bad_manifest", "The manifest names a part twice, or itself.", param=MANIFEST)
     missing, unlisted = sorted(listed.keys() - parts), sorted(parts.keys() - listed.keys() - {MANIFEST})
     if missing or unlisted:
-        if not canonical:
+        if not is_canonical(data, parts):
             raise not_a_bundle()
         name = (missing or unlisted)[0]
         what = "is missing from the bundle" if missing else "is not in the manifest that the lab signed"
@@ -223,7 +222,7 @@ def _check_parts(parts: Mapping[str, bytes], manifest: Manifest, *, canonical: b
     for name, one in listed.items():
         if len(parts[name]) != one.size or sha256_hex(parts[name]) != one.sha256:
             raise VerificationError("part_changed", f"{name} in the bundle is not what was put into it.", param=name)
-    if not canonical:
+    if not is_canonical(data, parts):
         raise not_a_bundle()
     for name in (DOCUMENT, PDF, KEYS, README):
         content(parts, name)

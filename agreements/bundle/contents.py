@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, Field, StrictInt, StrictStr, ValidationError
 
@@ -14,7 +14,7 @@ from agreements.errors import ConcordatError, Invalid, VerificationError
 from agreements.institutions import Custody, KeyHex, possession_challenge
 from agreements.keys import PublicKey
 
-BUNDLE_TYPE = "concordat-agreement-bundle/v1"
+BUNDLE_TYPE: Final = "concordat-agreement-bundle/v1"
 MANIFEST_TYPE = "application/vnd.concordat.agreement-bundle.v1+json"
 """The DSSE payload type under which the lab signs a bundle's manifest."""
 MAX_JSON_BYTES = 4 * 2**20

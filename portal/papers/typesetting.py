@@ -22,6 +22,8 @@ _MARGIN: Final = 25.0
 _FOOT: Final = 24.0
 _INDENT: Final = 11.0
 _KEPT_TOGETHER: Final = 90.0
+_PAGES: Final = "\ue000"
+"""Stands for the number of pages until it is known. Private use, so ``spelled`` lets nobody else write it."""
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _FILES: Final = {"": "SourceSerifPro-Regular.ttf", "B": "SourceSerifPro-Semibold.ttf"}
 _LINE: Final = 1.38
@@ -66,6 +68,7 @@ class Sheet(FPDF):
         """``foot`` stands at the bottom of every page, ``mark`` across it."""
         super().__init__(orientation="portrait", unit="mm", format="A4")
         self._foot, self._mark = spelled(foot), spelled(mark) if mark else None
+        self.alias_nb_pages(_PAGES)
         for style in _FILES:
             self.add_font(FACE, style, _font_file(style))
         self.set_margins(_MARGIN, 24, _MARGIN)
@@ -100,7 +103,7 @@ class Sheet(FPDF):
         self.set_text_color(*QUIET)
         self.set_font(FACE, "", 7)
         self.cell(self.epw - 22, 3.6, self._foot)
-        self.cell(22, 3.6, f"Page {self.page_no()} of {{nb}}", align="R")
+        self.cell(22, 3.6, f"Page {self.page_no()} of {_PAGES}", align="R")
 
     def put(
         self,

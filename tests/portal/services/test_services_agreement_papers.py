@@ -1,0 +1,142 @@
+"""Papers and bundles from a real portal: whom they are for, what they prove, and how the program checks them."""
+
+import io
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+
+from agreements.agreement import Agreement, Change
+from agreements.bundle import verify_bundle
+from agreements.bundle.container import unpack
+from agreements.errors import Conflict, Invalid, NotFound, VerificationError
+from agreements.institutions import Custody
+from agreements.keys import PublicKey, SigningKey
+from portal.documents import verify_document
+from tests.portal.services.world import World
+
+
+def amended(world: World, agreement: Agreement) -> Agreement:
+    """The agreement under a second version."""
+    service, ada, ben = world.portal.agreements, world.actor("ada"), world.actor("ben")
+    clauses = [clause.model_dump(mode="json") for clause in agreement.clauses]
+    limits = next(clause for clause in clauses if clause["kind"] == "usage_limits")
+    limits["token_budget"] += 1000
+    service.propose(ada, agreement.id, change=Change.AMENDMENT, clauses=clauses)
+    proposal = service.offer(ada, agreement.id).proposal
+    assert proposal is not None
+    for actor in (ben, ada):
+        agreement = service.sign(actor, agreement.id, typed_name=actor.name, document_digest=proposal.digest or "")
+    return agreement
+
+
+def text_of(pdf: bytes) -> str:
+    return " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+
+
+def test_both_parties_take_the_same_bundle_away(world: World) -> None:
+    agreement = world.agreement()
+    papers, lab = world.portal.papers, world.portal.kernel.lab_key.public
+    bundle = papers.bundle(world.actor("ben"), agreement.id)
+    assert papers.bundle(world.actor("ada"), agreement.id) == bundle
+    proof = verify_bundle(bundle, lab_key=lab, vkey=world.portal.log.vkey)
+    assert proof.document_digest == agreement.document_digest
+    assert [one.custody for one in proof.signatures] == [Custody.PORTAL] * 2
+    assert unpack(bundle)["agreement.json"] == agreement.document_bytes()
+    assert unpack(bundle)["agreement.pdf"] == papers.pdf(world.actor("ben"), agreement.id)
+
+
+def test_a_bundle_has_every_version_that_was_in_force(world: World) -> None:
+    first = world.agreement()
+    world.clock.advance(days=30)
+    second = amended(world, first)
+    world.clock.advance(days=1)
+    proof = verify_bundle(bundle := world.portal.papers.bundle(world.actor("ben"), first.id))
+    assert (proof.version, proof.earlier_versions) == (2, (1,))
+    parts = unpack(bundle)
+    assert parts["versions/1/agreement.json"] == first.document_bytes()
+    assert parts["agreement.json"] == second.document_bytes()
+    assert "versions/1/signatures/1-institution.dsse.json" in parts
+    for part in ("versions/1/agreement.json", "versions/1/signatures/2-lab.dsse.json"):
+        changed = bundle.replace(parts[part], bytes([parts[part][0] ^ 1]) + parts[part][1:])
+        with pytest.raises(VerificationError) as refused:
+            verify_bundle(changed)
+        assert refused.value.param == part
+
+
+def test_a_key_revoked_after_signing_leaves_the_bundle_whole(world: World) -> None:
+    agreement, ada = world.agreement(), world.actor("ada")
+    world.clock.advance(days=1)
+    key = agreement.signatures[0].public_key
+    world.portal.institutions.revoke_key(ada, "north", public_key=key, reason="Rotated.")
+    proof = verify_bundle(world.portal.papers.bundle(ada, agreement.id))
+    assert proof.signatures[0].public_key == key
+
+
+def test_what_was_never_in_force_has_a_paper_and_no_bundle(world: World) -> None:
+    papers, ada, ben = world.portal.papers, world.actor("ada"), world.actor("ben")
+    offered = world.agreement(until="signed")
+    assert "Not signed." in text_of(papers.pdf(ben, offered.id))
+    with pytest.raises(Conflict) as refused:
+        papers.bundle(ben, offered.id)
+    assert refused.value.code == "never_in_force"
+    draft = world.agreement(until="draft")
+    assert "DRAFT" in text_of(papers.pdf(ada, draft.id))
+
+
+def test_earlier_versions_and_what_came_of_them(world: World) -> None:
+    papers, ben = world.portal.papers, world.actor("ben")
+    agreement = amended(world, world.agreement())
+    assert "SUPERSEDED" in text_of(papers.pdf(ben, agreement.id, version=1))
+    assert "SUPERSEDED" not in text_of(papers.pdf(ben, agreement.id))
+    with pytest.raises(NotFound) as refused:
+        papers.pdf(ben, agreement.id, version=9)
+    assert refused.value.code == "version_not_found"
+
+
+@pytest.mark.parametrize("name", ["dan", "eve"])
+def test_an_agreement_of_others_is_as_one_that_is_not_there(world: World, name: str) -> None:
+    agreement, papers, outsider = world.agreement(), world.portal.papers, world.actor(name)
+    for take in (papers.pdf, papers.bundle):
+        with pytest.raises(NotFound) as refused:
+            take(outsider, agreement.id)
+        with pytest.raises(NotFound) as absent:
+            take(outsider, "agr_none")
+        assert refused.value.message == absent.value.message.replace("agr_none", agreement.id)
+    draft = world.agreement(until="draft")
+    with pytest.raises(NotFound):
+        papers.pdf(world.actor("ben"), draft.id)
+
+
+def test_a_proposal_of_the_lab_that_is_not_tabled_has_no_paper_for_the_partner(world: World) -> None:
+    agreement, ada = world.agreement(), world.actor("ada")
+    clauses = [clause.model_dump(mode="json") for clause in agreement.clauses]
+    world.portal.agreements.propose(ada, agreement.id, change=Change.AMENDMENT, clauses=clauses)
+    assert "DRAFT" in text_of(world.portal.papers.pdf(ada, agreement.id, version=2))
+    with pytest.raises(NotFound):
+        world.portal.papers.pdf(world.actor("ben"), agreement.id, version=2)
+
+
+def test_taking_papers_writes_nothing(world: World) -> None:
+    agreement, before = world.agreement(), world.size
+    before = world.size
+    world.portal.papers.pdf(world.actor("ben"), agreement.id)
+    world.portal.papers.bundle(world.actor("ben"), agreement.id)
+    assert world.size == before
+
+
+def test_verify_knows_a_bundle_and_sends_a_pdf_away(world: World, tmp_path: Path) -> None:
+    agreement, ben = world.agreement(), world.actor("ben")
+    bundle = world.portal.papers.bundle(ben, agreement.id)
+    keys = [PublicKey.from_raw(bytes.fromhex(one.public_key)) for one in agreement.signatures]
+    stated = verify_document(bundle)
+    assert stated.kind == "agreement bundle"
+    assert {fact.name for fact in stated.on_its_word} == {"institution key", "lab key", "log key"}
+    assert agreement.document_digest in {fact.value for fact in stated.facts}
+    assert verify_document(bundle, vkey=world.portal.log.vkey, keys=keys).on_its_word == ()
+    with pytest.raises(VerificationError) as refused:
+        verify_document(bundle, keys=[SigningKey.generate().public])
+    assert refused.value.code == "key_did_not_sign"
+    with pytest.raises(Invalid) as reading:
+        verify_document(world.portal.papers.pdf(ben, agreement.id))
+    assert reading.value.code == "reading_copy"
