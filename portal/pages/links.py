@@ -3,7 +3,7 @@
 ``st.download_button`` would put the bytes at an address that opens for every signed-in person who has it.
 """
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 
 def receipt(run_id: str) -> str:
@@ -29,6 +29,17 @@ def decision(decision_id: str) -> str:
 def publication(publication_id: str) -> str:
     """The clearance letter of a publication, signed by the lab."""
     return f"/api/publications/{quote(publication_id, safe='')}/letter"
+
+
+def calendar(*, institution: str = "", agreement: str = "") -> str:
+    """Everything with a date that the reader may see, as iCalendar; of one institution or agreement if asked for."""
+    asked = {name: value for name, value in (("institution", institution), ("agreement", agreement)) if value}
+    return "/api/duties/calendar.ics" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def passport(institution_id: str) -> str:
+    """What of an institution's vetting is valid now, signed by the lab."""
+    return f"/api/passports/{quote(institution_id, safe='')}/export"
 
 
 def evidence(position: int) -> str:

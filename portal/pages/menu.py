@@ -38,6 +38,10 @@ def _registrars(actor: Actor) -> bool:
     return holds(actor, (Role.COORDINATOR, Role.PARTNER_LEAD))
 
 
+def _coordinators(actor: Actor) -> bool:
+    return actor.is_coordinator
+
+
 @dataclass(frozen=True)
 class Screen:
     """One screen. ``name`` is its file, its address and how other screens link to it."""
@@ -53,18 +57,22 @@ HOME = Screen("home", "Home", "home", "")
 
 SCREENS = (
     HOME,
+    Screen("notices", "Notices", "notifications", ""),
     Screen("playground", "Playground", "experiment", "Access", _contributors),
     Screen("runs", "Runs", "receipt_long", "Access", _contributors),
     Screen("checkpoints", "Checkpoints", "deployed_code", "Access"),
     Screen("agreements", "Agreements", "contract", "Access", _parties),
+    Screen("duties", "Duties", "event_repeat", "Access", _parties),
     Screen("grants", "Grants", "key", "Access", _parties),
     Screen("tokens", "Tokens", "vpn_key", "Access", _contributors),
+    Screen("templates", "Templates", "contract_edit", "Access", _coordinators),
     Screen("publications", "Publications", "newspaper", "Access", _parties),
     Screen("file_finding", "File a finding", "edit_document", "Evidence", _contributors),
     Screen("findings", "Findings", "lab_profile", "Evidence"),
     Screen("norms", "Norms", "balance", "Decisions"),
     Screen("release", "Release board", "stairs", "Decisions"),
     Screen("transparency", "Log", "account_tree", "Decisions"),
+    Screen("passports", "Passports", "badge", "People", _parties),
     Screen("institutions", "Institutions", "domain", "People", _registrars),
     Screen("people", "People", "group", "People", _registrars),
 )
