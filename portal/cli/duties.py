@@ -78,7 +78,7 @@ def fulfil(
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Hand in evidence, where the operator is of the institution."""
+    """Hand in evidence, with a token of the institution in CONCORDAT_TOKEN."""
     body = {
         "statement": statement,
         "finding_ids": finding or [],

@@ -264,17 +264,17 @@ def test_whatever_happens_the_record_only_grows_and_reads_back(story: list[tuple
     state, now = Ledger(), NOW
     for action, passed in story:
         now += passed * DAY
-        command: DutyCommand = {
+        commands: dict[str, DutyCommand] = {
             "fulfil": fulfil(),
             "waive": Waive(duty=FEEDBACK, reason="nothing was used"),
             "postpone": Postpone(duty=FEEDBACK, due_at=now + 5 * DAY, reason="a holiday"),
             "send_back": SendBack(duty=FEEDBACK, reason="empty", due_at=now + 5 * DAY),
             "remind": Remind(duty=FEEDBACK, step=Step.OVERDUE),
             "report": report(),
-        }[action]
+        }
         actor = {"fulfil": MEMBER, "report": MEMBER, "remind": LADDER}.get(action, COORDINATOR)
         try:
-            events = DUTIES.decide(state, command, actor, now)
+            events = DUTIES.decide(state, commands[action], actor, now)
         except ConcordatError as refusal:
             assert refusal.code in {
                 "duty_fulfilled", "duty_waived", "no_evidence", "not_later", "no_time_left"
