@@ -59,7 +59,7 @@ def _title(sheet: Sheet, paper: AgreementPaper) -> None:
     if paper.tabled_at:
         facts.append(("Put on the table", moment(paper.tabled_at)))
     if paper.effective_at:
-        facts.append(("In force since", moment(paper.effective_at)))
+        facts.append(("In force from", moment(paper.effective_at)))
     if paper.ends_at:
         facts.append(("Until", moment(paper.ends_at)))
     facts.append(("Digest (SHA-256)", paper.digest or "none: a draft may still change"))
