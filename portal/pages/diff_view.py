@@ -4,6 +4,7 @@ nothing is told by colour alone.
 
 import html
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import streamlit as st
 
@@ -11,31 +12,52 @@ from agreements.diffs import ChangeKind, ClauseChange, FieldChange, Segment, Seg
 from portal.pages.parts import row, status
 from portal.pages.words import count, literal, plain, sentence
 
-_QUIET = frozenset({ChangeKind.SAME, ChangeKind.MOVED})
-_MARKS = {
+QUIET: Final = frozenset({ChangeKind.SAME, ChangeKind.MOVED})
+"""Word for word as it was: nobody has to accept it anew."""
+
+_MARKS: Final = {
     # Half transparent, so that one pair of tints does on a light and on a dark page.
-    SegmentOp.ADDED: ("ins", "background:rgba(46,160,103,.22);text-decoration:underline;text-underline-offset:.2em"),
+    SegmentOp.ADDED: (
+        "ins",
+        "background:rgba(46,160,103,.22);font-weight:600;text-decoration:underline;text-underline-offset:.2em",
+    ),
     SegmentOp.REMOVED: ("del", "background:rgba(200,75,60,.2);text-decoration:line-through"),
 }
 
 
-def clause_changes(changes: Sequence[ClauseChange], *, only_changed: bool = True) -> None:
-    """Every clause that differs, with its data and its words; with ``only_changed`` unset the others too."""
-    differing = [change for change in changes if change.kind not in _QUIET]
+def clause_changes(
+    changes: Sequence[ClauseChange], *, only_changed: bool = True, before: str = "Before", after: str = "After"
+) -> None:
+    """Every clause that differs, with its data and its words side by side, and how many stay word for word.
+
+    ``before`` and ``after`` name the two texts, in the portal's own words. Clauses that stay are folded away, or laid
+    open with ``only_changed`` unset.
+    """
+    quiet = [change for change in changes if change.kind in QUIET]
     st.caption(f"{_summary(changes)} Added words are underlined, removed ones struck out.")
-    for change in differing if only_changed else changes:
-        clause_change(change)
+    for change in changes:
+        if change.kind not in QUIET:
+            clause_change(change, before=before, after=after)
+    if quiet:
+        _unchanged(quiet, expanded=not only_changed)
 
 
-def clause_change(change: ClauseChange) -> None:
-    """One clause, before and after."""
+def clause_change(change: ClauseChange, *, before: str = "Before", after: str = "After") -> None:
+    """One clause: what became of it, its data as a table, its words on both sides."""
     with st.container(border=True):
         with row():
             st.markdown(f"**{literal(change.title)}**")
             status(change.kind)
         if change.fields:
             st.table([_field(field) for field in change.fields], border="horizontal", hide_index=True)
-        st.html(f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{marked(change.segments)}</div>')
+        if change.kind is not ChangeKind.CHANGED:
+            st.html(_paragraph(change.segments))
+            return
+        sides = st.columns(2)
+        for side, named, absent in zip(sides, (before, after), (SegmentOp.ADDED, SegmentOp.REMOVED), strict=True):
+            with side:
+                st.caption(named)
+                st.html(_paragraph(segment for segment in change.segments if segment.op is not absent))
 
 
 def marked(segments: Iterable[Segment]) -> str:
@@ -49,6 +71,20 @@ def marked(segments: Iterable[Segment]) -> str:
             tag, style = _MARKS[segment.op]
             parts.append(f'<{tag} style="{style}">{text}</{tag}>')
     return "".join(parts)
+
+
+def _paragraph(segments: Iterable[Segment]) -> str:
+    return f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{marked(segments)}</div>'
+
+
+def _unchanged(changes: Sequence[ClauseChange], *, expanded: bool) -> None:
+    with st.expander(f"{count(len(changes), 'clause')} unchanged", icon=":material/equal:", expanded=expanded):
+        for change in changes:
+            with row():
+                st.markdown(f"**{literal(change.title)}**")
+                if change.kind is ChangeKind.MOVED:
+                    status(change.kind)
+            st.html(_paragraph(change.segments))
 
 
 def _field(field: FieldChange) -> dict[str, str]:

@@ -57,8 +57,7 @@ def perform(
     except ConcordatError as refusal:
         st.session_state[_REFUSED + form] = refusal
         return False
-    st.session_state.pop(_FORM + form, None)
-    st.session_state[_ROUND + form] = st.session_state.get(_ROUND + form, 0) + 1
+    afresh(form)
     st.session_state[_TOAST] = done if isinstance(done, str) else done(result)
     if then is not None:
         then(result)
@@ -88,6 +87,12 @@ def forget(form: str) -> None:
     """Start the form anew: no refusal, another key."""
     st.session_state.pop(_REFUSED + form, None)
     st.session_state.pop(_FORM + form, None)
+
+
+def afresh(form: str) -> None:
+    """Start the form anew with other widgets: what was typed is gone."""
+    forget(form)
+    st.session_state[_ROUND + form] = st.session_state.get(_ROUND + form, 0) + 1
 
 
 def flash() -> None:
