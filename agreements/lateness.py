@@ -88,8 +88,17 @@ def measures_of(agreement: Agreement, ladder_id: str) -> Measures:
     )
 
 
-def ladder_step(clause: LateDuties | None, standings: Iterable[Standing], *, measures: Measures, now: datetime) -> Rung:
+def ladder_step(
+    clause: LateDuties | None,
+    standings: Iterable[Standing],
+    *,
+    measures: Measures,
+    now: datetime,
+    ends_at: datetime | None = None,
+) -> Rung:
     """The one rung to take at ``now``; NONE where access and reminders are as the clause wants them.
+
+    ``ends_at`` is when the agreement ends, so that no reason threatens what comes after it.
 
     Access is narrowed before it is suspended, never the other way round, and restored exactly when nothing late is
     open. Without a clause the ladder takes nothing and takes back what it did under an earlier one.
@@ -100,14 +109,14 @@ def ladder_step(clause: LateDuties | None, standings: Iterable[Standing], *, mea
         if measures.own_narrowing or measures.own_suspension:
             return Rung(kind=RungKind.RESTORE, reasons=(_why_restored(clause, late),))
         due = [s for s in found if s.state is DutyState.DUE]
-        return _rung(RungKind.REMIND, clause, [*late, *due], now) if late or due else Rung()
+        return _rung(RungKind.REMIND, clause, [*late, *due], now, ends_at) if late or due else Rung()
     narrowing = _reaching(late, clause.narrow_after_days, measures.excused_narrowing, now)
     if narrowing and not measures.narrowed:
-        return _rung(RungKind.NARROW, clause, narrowing, now)
+        return _rung(RungKind.NARROW, clause, narrowing, now, ends_at)
     suspending = _reaching(late, clause.suspend_after_days, measures.excused_suspension, now)
     if suspending and not measures.suspended:
-        return _rung(RungKind.SUSPEND, clause, suspending, now)
-    return _rung(RungKind.REMIND, clause, [*late, *(s for s in found if s.state is DutyState.DUE)], now)
+        return _rung(RungKind.SUSPEND, clause, suspending, now, ends_at)
+    return _rung(RungKind.REMIND, clause, [*late, *(s for s in found if s.state is DutyState.DUE)], now, ends_at)
 
 
 def _reaching(late: Sequence[Standing], days: int, excused: Sequence[Excused], now: datetime) -> list[Standing]:
@@ -120,14 +129,20 @@ def _reaching(late: Sequence[Standing], days: int, excused: Sequence[Excused], n
     ]
 
 
-def _rung(kind: RungKind, clause: LateDuties | None, standings: Sequence[Standing], now: datetime) -> Rung:
-    reasons = [reason(standing, clause, now) for standing in standings[:MAX_NAMED]]
+def _rung(
+    kind: RungKind,
+    clause: LateDuties | None,
+    standings: Sequence[Standing],
+    now: datetime,
+    ends_at: datetime | None,
+) -> Rung:
+    reasons = [reason(standing, clause, now, ends_at) for standing in standings[:MAX_NAMED]]
     if len(standings) > MAX_NAMED:
         reasons.append(f"{len(standings) - MAX_NAMED:,} more duties are late.")
     return Rung(kind=kind, duty_keys=tuple(s.duty.key for s in standings), reasons=tuple(reasons))
 
 
-def reason(standing: Standing, clause: LateDuties | None, now: datetime) -> str:
+def reason(standing: Standing, clause: LateDuties | None, now: datetime, ends_at: datetime | None = None) -> str:
     """One duty in words: since when it is late, what comes next and when."""
     named = f"{standing.duty.title} ({standing.duty.key})"
     due = f"{standing.due_at:%Y-%m-%d %H:%M} UTC"
@@ -135,21 +150,22 @@ def reason(standing: Standing, clause: LateDuties | None, now: datetime) -> str:
         said = f"{named} was due on {due} and is {_span(standing.late_by(now))} late."
     else:
         said = f"{named} is due on {due}."
-    coming = what_comes(standing, clause, now)
+    coming = what_comes(standing, clause, now, ends_at)
     return f"{said} {coming}" if coming else said
 
 
-def what_comes(standing: Standing, clause: LateDuties | None, now: datetime) -> str:
-    """What the ladder does next unless the duty is fulfilled, postponed or waived; empty where nothing follows."""
-    if clause is None or not standing.state.is_open:
+def what_comes(standing: Standing, clause: LateDuties | None, now: datetime, ends_at: datetime | None = None) -> str:
+    """What the ladder does next unless the duty is fulfilled, postponed or waived; empty where nothing follows.
+
+    From ``ends_at`` on there is no access left to narrow or suspend.
+    """
+    if clause is None or not standing.state.is_open or (ends_at is not None and now >= ends_at):
         return ""
-    narrowed_on = standing.due_at + timedelta(days=clause.narrow_after_days)
-    suspended_on = standing.due_at + timedelta(days=clause.suspend_after_days)
-    unless = "unless it is fulfilled, postponed or waived"
-    if now < narrowed_on:
-        return f"Access is narrowed on {narrowed_on:%Y-%m-%d %H:%M} UTC {unless}."
-    if now < suspended_on:
-        return f"Access is suspended on {suspended_on:%Y-%m-%d %H:%M} UTC {unless}."
+    for days, what in ((clause.narrow_after_days, "narrowed"), (clause.suspend_after_days, "suspended")):
+        taken_at = standing.due_at + timedelta(days=days)
+        if now < taken_at:
+            said = f"Access is {what} on {taken_at:%Y-%m-%d %H:%M} UTC unless it is fulfilled, postponed or waived."
+            return said if ends_at is None or taken_at < ends_at else ""
     return "Access opens again when nothing late is open: hand in the evidence, or ask a coordinator for more time."
 
 

@@ -32,7 +32,7 @@ def reminder(agreement: Agreement, standing: Standing, step: Step, late: LateDut
         f"duty:{agreement.id}:{standing.duty.key}:{step.value}:{standing.due_at:%Y-%m-%d}",
         f"duty.{step.value}",
         f"{'Overdue' if overdue else 'Due soon'}: {standing.duty.title} under {agreement.title}",
-        f"{reason(standing, late, now)}\n\n{standing.duty.text}\n\n"
+        f"{reason(standing, late, now, agreement.ends_at)}\n\n{standing.duty.text}\n\n"
         "A partner lead hands it in under Duties; a coordinator can give more time.",
         now,
         EVERYBODY if overdue else PARTNERS,

@@ -168,7 +168,13 @@ class Clockwork:
             if not agreement.runs_on(now):
                 return
             standings = self._book.standings(agreement, now)
-            rung = ladder_step(late, standings, measures=measures_of(agreement, DUTY_LADDER.person_id), now=now)
+            rung = ladder_step(
+                late,
+                standings,
+                measures=measures_of(agreement, DUTY_LADDER.person_id),
+                now=now,
+                ends_at=agreement.ends_at,
+            )
             if rung.kind in {RungKind.NONE, RungKind.REMIND}:
                 return
             self._take(agreement, rung, late, done)

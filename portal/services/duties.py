@@ -318,7 +318,6 @@ class DutyService:
         now = self._kernel.clock()
         standings = self._book.standings(agreement, now, until=until)
         late, ledger = self._book.clause(agreement, LateDuties), self._book.ledger(agreement.id)
-        consequences = late if agreement.runs_on(now) else None
         return tuple(
             DutyView(
                 agreement_id=agreement.id,
@@ -327,7 +326,7 @@ class DutyService:
                 institution_name=agreement.institution_name,
                 standing=one,
                 late_days=one.late_by(now).days,
-                consequence=what_comes(one, consequences, now),
+                consequence=what_comes(one, late, now, agreement.ends_at),
                 actions=_actions(actor, agreement, ledger, one.duty, now),
                 names={person_id: self._people.name(person_id) for person_id in _people_in(one)},
             )

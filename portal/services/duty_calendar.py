@@ -67,7 +67,7 @@ def appointments(
     for standing in standings:
         duty, record = standing.duty, standing.record
         is_open = standing.state.is_open
-        coming = what_comes(standing, late if runs else None, now)
+        coming = what_comes(standing, late, now, agreement.ends_at)
         yield Appointment(
             uid=f"duty/{agreement.id}/{duty.key}",
             kind=AppointmentKind.DUTY,

@@ -132,6 +132,15 @@ def test_what_comes_says_nothing_of_what_is_done() -> None:
     assert what_comes(done, clause(), NOW) == ""
 
 
+def test_nothing_is_threatened_for_after_the_end() -> None:
+    (late,) = stands(-1)
+    assert what_comes(late, clause(), NOW, NOW + 20 * DAY).startswith("Access is narrowed on")
+    assert what_comes(late, clause(), NOW, NOW + 4 * DAY) == ""
+    assert what_comes(stands(-30)[0], clause(), NOW, NOW) == ""
+    rung = ladder_step(clause(), [late], measures=Measures(), now=NOW, ends_at=NOW + 2 * DAY)
+    assert rung.statement.endswith("is 1 day late.")
+
+
 CLAUSES = st.tuples(st.integers(0, 20), st.integers(0, 40), st.integers(1, 40)).map(
     lambda t: clause(remind=t[0], narrow=t[1], suspend=t[1] + t[2])
 )

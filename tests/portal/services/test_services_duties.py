@@ -32,6 +32,7 @@ def test_the_board_follows_from_the_clauses(world: World) -> None:
     whole = world.portal.duties.of_agreement(world.actor("ben"), agreement.id)
     assert [view.standing.duty.kind for view in whole[-2:]] == [DutyKind.FINAL_REPORT, DutyKind.DESTRUCTION]
     assert len(whole) == 8
+    assert [view.consequence for view in whole[-3:]] == ["", "", ""]
     assert keys(world.portal.duties.board(world.actor("ben"), horizon_days=0)) == []
 
 
