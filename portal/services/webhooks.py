@@ -10,7 +10,8 @@ from agreements.ids import new_id
 from agreements.keys import SigningKey
 from portal.config import Settings
 from portal.inputs import parse
-from portal.notices.model import DeliveryStatus
+from portal.notices.model import Delivery, DeliveryChannel, DeliveryStatus
+from portal.notices.projection import NOTICES
 from portal.services.aggregates import stamp
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel
@@ -64,6 +65,14 @@ class WebhookView(Value):
     """Why the latest failed delivery failed, as long as it has not succeeded."""
     public_key: str
     """What verifies the signatures, ``whpk_…``; the same for every endpoint."""
+
+
+class DeliveryView(Value):
+    """The latest attempt to bring one notice to an endpoint."""
+
+    subject: str
+    kind: str
+    delivery: Delivery
 
 
 class WebhookService:
@@ -163,6 +172,21 @@ class WebhookService:
         """The endpoints that the actor may manage, newest first."""
         found = (self._kernel.state(WEBHOOKS, webhook_id) for webhook_id in self._ids())
         return tuple(self._view(webhook) for webhook in found if may_manage(actor, webhook))
+
+    def deliveries(self, actor: Actor, webhook_id: str, *, limit: int = 20) -> tuple[DeliveryView, ...]:
+        """What was last sent to an endpoint and what came of it, the latest attempt first. Raises NotFound."""
+        self.get(actor, webhook_id)
+        rows = self._kernel.store.query(
+            "SELECT notice_id FROM notice_delivery WHERE channel = 'webhook' AND target_id = ? "
+            "ORDER BY attempted_at DESC, notice_id LIMIT ?",
+            [webhook_id, limit],
+        )
+        found = (self._kernel.state(NOTICES, row["notice_id"]) for row in rows)
+        return tuple(
+            DeliveryView(subject=state.notice.subject, kind=state.notice.kind, delivery=latest)
+            for state in found
+            if state.notice is not None and (latest := state.delivery(DeliveryChannel.WEBHOOK, webhook_id)) is not None
+        )
 
     def active(self) -> tuple[Webhook, ...]:
         """Every endpoint that is sent to, oldest first, for the rule that delivers."""
