@@ -120,7 +120,8 @@ def _draws(held: Held, purpose: str) -> tuple[Draw, ...]:
                 account=account_of_agreement(held.agreement.id),
                 says="the agreement",
                 budget=limits.token_budget,
-                per_minute=limits.requests_per_minute,
+                # A narrowing slows the whole agreement down: two grants under it are not twice as fast.
+                per_minute=min([limits.requests_per_minute, *rates]),
             )
         )
     return tuple(found)
