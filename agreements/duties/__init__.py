@@ -4,8 +4,7 @@
 ``standing`` puts the two together at a moment.
 """
 
-from agreements.duties.ledger import (
-    DUTIES,
+from agreements.duties.entries import (
     DutyCommand,
     Fulfil,
     Postpone,
@@ -14,6 +13,7 @@ from agreements.duties.ledger import (
     SendBack,
     Waive,
 )
+from agreements.duties.ledger import DUTIES
 from agreements.duties.model import (
     DutyState,
     Evidence,
