@@ -1,7 +1,7 @@
 """Who may do what to which object: every role with every method, on north's objects. What is refused writes nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -10,45 +10,20 @@ from agreements.actors import Actor, Membership, Role
 from agreements.errors import Conflict, Forbidden, NotFound
 from agreements.institutions import Constituency, possession_challenge
 from agreements.keys import SigningKey
-from tests.portal.services.world import CAST, PURPOSE, World, ask, make_world
-
-EVERYONE = frozenset({"ada", *CAST})
-LAB_ONLY = frozenset({"ada"})
-NORTH = frozenset({"ben", "cleo", "nina"})
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A world with one of everything that belongs to north."""
-
-    world: World
-    draft: str
-    offered: str
-    signed: str
-    in_force: str
-    grant: str
-    token: str
-    run: str
-
-
-def set_up(folder: Path) -> Stage:
-    """A fresh stage."""
-    world = make_world(folder)
-    world.checkpoint("ladder-l")
-    grant = world.grant()
-    cleo = world.actor("cleo")
-    run = world.portal.runs.begin(cleo, "ladder-l", ask(), purpose=PURPOSE)
-    run.result()
-    return Stage(
-        world=world,
-        draft=world.agreement(until="draft").id,
-        offered=world.agreement(until="offered").id,
-        signed=world.agreement(until="signed").id,
-        in_force=grant.agreement_id,
-        grant=grant.id,
-        token=world.portal.tokens.issue(cleo, label="notebook", grant_id=grant.id).record.id,
-        run=run.run_id,
-    )
+from portal.services.agreements import AgreementService
+from tests.portal.services.authorisation_agreements import AGREEMENTS, FINAL_AGREEMENTS, OUT_OF_TURN
+from tests.portal.services.authorisation_stage import (
+    EVERYONE,
+    LAB_ONLY,
+    LEAD,
+    NORTH,
+    PARTIES,
+    SIGNATORIES,
+    Rows,
+    Stage,
+    set_up,
+)
+from tests.portal.services.world import CAST, PURPOSE, World, ask
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +39,6 @@ def spare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     made = set_up(tmp_path_factory.mktemp("allowed"))
     yield made
     made.world.portal.close()
-
-
-Call = Callable[[Stage, Actor], object]
-
-
-def _sign(agreement: str) -> Call:
-    def call(stage: Stage, actor: Actor) -> object:
-        agreement_id = getattr(stage, agreement)
-        digest = stage.world.portal.agreements.get(stage.world.actor("ada"), agreement_id).document_digest or ""
-        return stage.world.portal.agreements.sign(actor, agreement_id, typed_name=actor.name, document_digest=digest)
-
-    return call
 
 
 def _register_key(stage: Stage, actor: Actor) -> object:
@@ -106,51 +69,22 @@ def _register_person(stage: Stage, actor: Actor) -> object:
     )
 
 
-def _clauses(stage: Stage) -> list[object]:
-    return [clause.model_dump(mode="json") for clause in stage.world.portal.agreements.templates()[0].clauses]
-
-
-METHODS: dict[str, tuple[Call, frozenset[str]]] = {
+METHODS: Rows = {
     "institutions.register": (_register_institution, LAB_ONLY),
-    "institutions.register_key": (_register_key, frozenset({"ada", "ben"})),
-    "institutions.create_key": (
-        lambda s, a: s.world.portal.institutions.create_key(a, "north"),
-        frozenset({"ada", "ben"}),
-    ),
-    "institutions.revoke_key": (_revoke_key, frozenset({"ada", "ben"})),
-    "institutions.sign": (
-        lambda s, a: s.world.portal.institutions.sign("north", a, "text/plain", b"x"),
-        frozenset({"ben"}),
-    ),
-    "people.register": (_register_person, frozenset({"ada", "ben"})),
+    "institutions.register_key": (_register_key, SIGNATORIES),
+    "institutions.create_key": (lambda s, a: s.world.portal.institutions.create_key(a, "north"), SIGNATORIES),
+    "institutions.revoke_key": (_revoke_key, SIGNATORIES),
+    "institutions.sign": (lambda s, a: s.world.portal.institutions.sign("north", a, "text/plain", b"x"), LEAD),
+    "people.register": (_register_person, SIGNATORIES),
     "people.deactivate": (
         lambda s, a: s.world.portal.people.deactivate(a, s.world.people["cleo"].id, reason="left"),
-        frozenset({"ada", "ben"}),
+        SIGNATORIES,
     ),
     "sign_in.issue_link": (lambda s, a: s.world.portal.sign_in.issue_link(a, s.world.people["cleo"].id), LAB_ONLY),
-    "agreements.draft": (lambda s, a: s.world.portal.agreements.draft(a, institution_id="north"), LAB_ONLY),
-    "agreements.edit": (
-        lambda s, a: s.world.portal.agreements.edit(a, s.draft, title="Other terms", clauses=_clauses(s)),
-        LAB_ONLY,
-    ),
-    "agreements.offer": (lambda s, a: s.world.portal.agreements.offer(a, s.draft), LAB_ONLY),
-    "agreements.sign (institution)": (_sign("offered"), frozenset({"ben"})),
-    "agreements.sign (lab)": (_sign("signed"), LAB_ONLY),
-    "agreements.decline": (
-        lambda s, a: s.world.portal.agreements.decline(a, s.offered, reason="not now"),
-        frozenset({"ben"}),
-    ),
-    "agreements.withdraw": (lambda s, a: s.world.portal.agreements.withdraw(a, s.offered, reason="not now"), LAB_ONLY),
-    "agreements.terminate": (
-        lambda s, a: s.world.portal.agreements.terminate(a, s.in_force, reason="a breach"),
-        frozenset({"ada", "ben"}),
-    ),
-    "agreements.get (draft)": (lambda s, a: s.world.portal.agreements.get(a, s.draft), LAB_ONLY),
-    "agreements.get": (lambda s, a: s.world.portal.agreements.get(a, s.offered), LAB_ONLY | NORTH),
-    "agreements.export": (lambda s, a: s.world.portal.agreements.export(a, s.in_force), LAB_ONLY | NORTH),
-    "grants.bounds": (lambda s, a: s.world.portal.grants.bounds(a, s.in_force), LAB_ONLY | NORTH),
+    **AGREEMENTS,
+    "grants.bounds": (lambda s, a: s.world.portal.grants.bounds(a, s.in_force), PARTIES),
     "grants.issue": (lambda s, a: s.world.portal.grants.issue(a, agreement_id=s.in_force, label="More"), LAB_ONLY),
-    "grants.get": (lambda s, a: s.world.portal.grants.get(a, s.grant), LAB_ONLY | NORTH),
+    "grants.get": (lambda s, a: s.world.portal.grants.get(a, s.grant), PARTIES),
     "grants.revoke": (lambda s, a: s.world.portal.grants.revoke(a, s.grant, reason="a breach"), LAB_ONLY),
     "tokens.issue (grant)": (lambda s, a: s.world.portal.tokens.issue(a, label="mine", grant_id=s.grant), NORTH),
     "tokens.revoke": (lambda s, a: s.world.portal.tokens.revoke(a, s.token), frozenset({"ada", "cleo"})),
@@ -158,10 +92,10 @@ METHODS: dict[str, tuple[Call, frozenset[str]]] = {
         lambda s, a: s.world.portal.checkpoints.add(a, Path("/nowhere"), checkpoint_id="new", family="ladder"),
         LAB_ONLY,
     ),
-    "runs.begin": (lambda s, a: s.world.portal.runs.begin(a, "ladder-l", ask(), purpose=PURPOSE), LAB_ONLY | NORTH),
-    "runs.get": (lambda s, a: s.world.portal.runs.get(a, s.run), LAB_ONLY | NORTH),
-    "runs.receipt": (lambda s, a: s.world.portal.runs.receipt(a, s.run), LAB_ONLY | NORTH),
-    "runs.facts": (lambda s, a: s.world.portal.runs.facts(s.run, a), LAB_ONLY | NORTH),
+    "runs.begin": (lambda s, a: s.world.portal.runs.begin(a, "ladder-l", ask(), purpose=PURPOSE), PARTIES),
+    "runs.get": (lambda s, a: s.world.portal.runs.get(a, s.run), PARTIES),
+    "runs.receipt": (lambda s, a: s.world.portal.runs.receipt(a, s.run), PARTIES),
+    "runs.facts": (lambda s, a: s.world.portal.runs.facts(s.run, a), PARTIES),
     "log.evidence": (lambda s, a: s.world.portal.log.evidence(a, 0), LAB_ONLY),
     "log.verify": (lambda s, a: s.world.portal.log.verify(a), LAB_ONLY),
 }
@@ -171,21 +105,12 @@ FINAL = frozenset(
         "institutions.register",
         "institutions.revoke_key",
         "people.deactivate",
-        "agreements.edit",
-        "agreements.offer",
-        "agreements.sign (institution)",
-        "agreements.sign (lab)",
-        "agreements.decline",
-        "agreements.withdraw",
-        "agreements.terminate",
+        *FINAL_AGREEMENTS,
         "grants.revoke",
         "tokens.revoke",
     }
 )
 """Done to an object, it cannot be done to it again."""
-
-OUT_OF_TURN = {("agreements.sign (institution)", "ada"), ("agreements.sign (lab)", "ben")}
-"""May sign, but it is the other side's turn."""
 
 NOBODY = Actor(person_id="per_nobody", name="Nobody")
 IMPOSTOR = Actor(
@@ -244,9 +169,18 @@ def test_what_is_allowed_once_is_done(tmp_path: Path, method: str, who: str) -> 
     fresh.world.portal.close()
 
 
+def test_nothing_is_done_to_agreements_that_is_not_held_to_every_role() -> None:
+    asked = {
+        name
+        for name, method in vars(AgreementService).items()
+        if not name.startswith("_") and "actor" in signature(method).parameters
+    }
+    assert {name for name in asked if not any(row.split()[0] == f"agreements.{name}" for row in METHODS)} == {"list"}
+
+
 def test_lists_show_each_reader_only_what_is_theirs(stage: Stage) -> None:
     portal, actor = stage.world.portal, stage.world.actor
-    assert {a.id for a in portal.agreements.list(actor("ben"))} == {stage.offered, stage.signed, stage.in_force}
+    assert {a.id for a in portal.agreements.list(actor("ben"))} == stage.agreements
     assert stage.draft in {a.id for a in portal.agreements.list(actor("ada"))}
     assert portal.agreements.list(actor("dan")) == ()
     assert portal.agreements.list(actor("rae")) == ()
