@@ -43,7 +43,7 @@ STRANGE_KEY = SigningKey.from_seed(b"x" * 32)
 def clause_data(**changed: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The first software access agreement as data by kind, some of it changed; new kinds are added."""
     first = next(one for one in templates() if (one.template_id, one.version) == ("software-access", 1))
-    data = {clause.kind: clause.model_dump(mode="json") for clause in first.clauses}
+    data: dict[str, dict[str, Any]] = {clause.kind: clause.model_dump(mode="json") for clause in first.clauses}
     words = {"title": "A clause", "text": "It is agreed."}
     for kind, values in changed.items():
         fresh = {"kind": kind, "clause_id": kind.replace("_", "-"), **words}

@@ -35,7 +35,7 @@ TERM, NOTICE_HOURS, GRACE = 300, 48, 30
 PER_MINUTE, NARROWED_PER_MINUTE = 120, 5
 WORDS = "Words that say why, at sufficient length."
 
-USES = [
+USES: list[dict[str, Any]] = [
     {
         "use_id": "bias-analysis",
         "title": "Bias",

@@ -477,7 +477,7 @@ def test_a_superseded_version_cannot_be_signed() -> None:
 
 
 @pytest.mark.parametrize("command", [Decline(reason="Not so."), Withdraw(reason="Taken back.")])
-def test_what_was_dropped_cannot_be_signed_and_says_why(command: AgreementCommand) -> None:
+def test_what_was_dropped_cannot_be_signed_and_says_why(command: Decline | Withdraw) -> None:
     governing = in_force()
     change = Propose(
         change=Change.AMENDMENT, title="New terms", clauses=TEXTS[3], template_version=1, note="To be clearer."

@@ -157,7 +157,7 @@ def test_a_text_that_cites_anything_else_is_refused(kind: str, cited: str) -> No
 @pytest.mark.parametrize("kind", sorted(OPTIONAL))
 def test_what_came_later_is_absent_while_it_says_nothing(kind: str) -> None:
     assert set(clause(kind).model_dump(mode="json")) == {"kind", *HEAD, *SMALLEST[kind]}
-    named_as_nothing = dict.fromkeys(OPTIONAL[kind])
+    named_as_nothing: dict[str, Any] = dict.fromkeys(OPTIONAL[kind])
     assert clause(kind, **named_as_nothing).model_dump(mode="json") == clause(kind).model_dump(mode="json")
 
 

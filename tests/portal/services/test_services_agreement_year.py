@@ -56,7 +56,7 @@ AMENDED: dict[str, dict[str, Any]] = {
 def clauses(changed: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """The first usual terms with these clauses changed or added, as data."""
     first = next(one for one in templates() if (one.template_id, one.version) == ("software-access", 1))
-    data = {clause.kind: clause.model_dump(mode="json") for clause in first.clauses}
+    data: dict[str, dict[str, Any]] = {clause.kind: clause.model_dump(mode="json") for clause in first.clauses}
     for kind, values in changed.items():
         fresh = {"kind": kind, "clause_id": kind.replace("_", "-"), "title": "A clause", "text": "It is agreed."}
         data[kind] = {**data.get(kind, fresh), **values}
@@ -394,7 +394,9 @@ STANDS = {
 
 def test_on_every_day_of_a_year_the_right_people_get_in(world: World) -> None:
     year = Year(world)
-    heads, signed, size = [], {}, world.size
+    heads: list[str] = []
+    signed: dict[int, object] = {}
+    size = world.size
     while world.clock.now < NEW_YEAR + timedelta(days=365):
         morning = world.clock.now
         day = f"{morning:%m-%d}"
