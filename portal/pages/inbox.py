@@ -5,14 +5,20 @@ from datetime import datetime, timedelta
 
 from agreements.actors import LAB, Actor, PartyKind, Role
 from agreements.agreement import AgreementStatus
+from agreements.duties import DutyState
 from agreements.publication import Act, PublicationStatus
+from agreements.vetting import ItemStatus
 from portal.composition import Portal
 from portal.findings.model import Status
 from portal.findings.reads import Filters
+from portal.pages.duty_view import due_in_words
 from portal.pages.frame import institution_name
-from portal.pages.words import count, literal, relative
+from portal.pages.words import count, literal, relative, sentence
+from portal.services.passports import PassportView
 
 EXPIRES_SOON = timedelta(days=14)
+LAPSES_SOON = timedelta(days=30)
+"""Vetting takes both sides some time."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,13 @@ def tasks_for(portal: Portal, actor: Actor, now: datetime) -> tuple[Task, ...]:
     """What waits for the actor, the most binding first."""
     return (
         *_agreements(portal, actor),
+        *_duties(portal, actor, now),
+        *_passports(portal, actor, now),
         *(_findings(portal, actor) if actor.is_coordinator else ()),
         *_norms(portal, actor),
         *_publications(portal, actor, now),
         *(_grants(portal, actor, now) if actor.is_coordinator else ()),
+        *_notices(portal, actor),
     )
 
 
@@ -56,6 +65,57 @@ def _agreements(portal: Portal, actor: Actor) -> list[Task]:
                 text = f"*{title}* is offered to **{who}** and awaits their signature."
                 tasks.append(Task("outgoing_mail", text, "Open", "agreements", query))
     return tasks
+
+
+def _duties(portal: Portal, actor: Actor, now: datetime) -> list[Task]:
+    tasks = []
+    for view in portal.duties.board(actor):
+        state, mine = view.standing.state, "fulfil" in view.actions
+        what, query = (
+            literal(view.standing.duty.title),
+            {"agreement": view.agreement_id, "duty": view.standing.duty.key},
+        )
+        follows = f" {literal(view.consequence)}" if view.consequence else ""
+        if mine and state is DutyState.OVERDUE:
+            text = f"*{what}* under *{literal(view.agreement_title)}* is {due_in_words(view, now)}.{follows}"
+            tasks.append(Task("alarm", text, "Hand it in", "duties", query))
+        elif mine and state is DutyState.DUE:
+            text = f"*{what}* under *{literal(view.agreement_title)}* is {due_in_words(view, now)}."
+            tasks.append(Task("notifications_active", text, "Hand it in", "duties", query))
+        elif actor.is_coordinator and state is DutyState.OVERDUE:
+            text = f"*{what}* of **{literal(view.institution_name)}** is {due_in_words(view, now)}.{follows}"
+            tasks.append(Task("alarm", text, "Look", "duties", query))
+    return tasks
+
+
+def _passports(portal: Portal, actor: Actor, now: datetime) -> list[Task]:
+    tasks = []
+    for view in portal.passports.list(actor):
+        query = {"institution": view.institution_id}
+        if actor.has(Role.PARTNER_LEAD, view.institution_id):
+            tasks += [Task("badge", text, "Hand it in", "passports", query) for text in _vetting_to_renew(view, now)]
+        for record in view.passport.items if actor.is_coordinator else ():
+            if record.pending is not None and record.pending.submitted_by != actor.person_id:
+                text = f"**{sentence(record.item.label)}** of **{literal(view.institution_name)}** waits for review."
+                tasks.append(Task("fact_check", text, "Review", "passports", query))
+    return tasks
+
+
+def _vetting_to_renew(view: PassportView, now: datetime) -> list[str]:
+    found = []
+    for line in view.checklist:
+        until = line.valid_until
+        if line.status in (ItemStatus.RETURNED, ItemStatus.LAPSED, ItemStatus.REVOKED):
+            found.append(literal(line.message))
+        elif line.valid and not line.awaiting_review and until is not None and until - now < LAPSES_SOON:
+            found.append(f"**{sentence(line.item.label)}** in your passport lapses {relative(until, now)}.")
+    return found
+
+
+def _notices(portal: Portal, actor: Actor) -> list[Task]:
+    number = portal.notices.unread(actor)
+    text = f"You have **{count(number, 'notice')}** that you have not read."
+    return [Task("notifications", text, "Read", "notices")] if number else []
 
 
 def _findings(portal: Portal, actor: Actor) -> list[Task]:
