@@ -78,7 +78,7 @@ def counter(state: Agreement, command: Counter, actor: Actor, now: datetime) -> 
     """The answer of the side whose turn it is: a new version, which overtakes the one on the table."""
     side = side_of(state, actor)
     turn = VersionStatus.OFFERED if side is PartyKind.INSTITUTION else VersionStatus.COUNTERED
-    tabled = on_the_table(state, turn)
+    tabled = on_the_table(state, turn, to=side)
     check_clauses(command.clauses, state.form)
     _differs(tabled, command.title, command.clauses)
     answer = tabled.model_copy(
@@ -112,6 +112,13 @@ def propose(state: Agreement, command: Propose, actor: Actor, now: datetime) -> 
     governing = state.governing
     if governing is None or state.expires_at is None:
         raise wrong_status(state, AgreementStatus.IN_FORCE.label)
+    if state.proposal is not None and state.proposal.status is VersionStatus.DRAFT and side is PartyKind.INSTITUTION:
+        raise Conflict(
+            "proposal_open",
+            f"{state.lab_name} is preparing a change of agreement {state.id}, and there is one at a time.",
+            hint="Ask a coordinator to offer it or to take it back.",
+            fixer=Fixer.COORDINATOR,
+        )
     if state.proposal is not None:
         raise Conflict(
             "proposal_open",
@@ -197,7 +204,7 @@ def comment(state: Agreement, command: AddComment, actor: Actor, now: datetime) 
 
 def sign(state: Agreement, command: Sign, actor: Actor, now: datetime) -> Sequence[Event]:
     """A signature in its turn; with the last one the text comes into force."""
-    proposal = on_the_table(state, VersionStatus.OFFERED, VersionStatus.SIGNED)
+    proposal = on_the_table(state, VersionStatus.OFFERED, VersionStatus.SIGNED, to=command.party)
     place = proposal.next_signatory
     if place is None:
         raise wrong_status(state, "awaiting a signature")
@@ -292,7 +299,7 @@ def check_signature(state: Agreement, envelope: Envelope, keys: Sequence[str]) -
 def decline(state: Agreement, command: Decline, actor: Actor, now: datetime) -> Sequence[Event]:
     """The other side's text is refused, by the side whose turn it is."""
     side = side_of(state, actor)
-    proposal = on_the_table(state, VersionStatus.OFFERED, VersionStatus.COUNTERED)
+    proposal = on_the_table(state, VersionStatus.OFFERED, VersionStatus.COUNTERED, to=side)
     if _text_of(proposal) is side:
         raise Forbidden(
             "own_text", "One's own text is withdrawn, not declined.", hint="Withdraw it.", fixer=Fixer.CALLER
@@ -304,7 +311,7 @@ def withdraw(state: Agreement, command: Withdraw, actor: Actor, now: datetime) -
     """One's own text is taken back."""
     side = side_of(state, actor)
     open_to_lab = (VersionStatus.DRAFT, VersionStatus.OFFERED, VersionStatus.COUNTERED, VersionStatus.SIGNED)
-    proposal = on_the_table(state, *open_to_lab)
+    proposal = on_the_table(state, *open_to_lab, to=side)
     if _text_of(proposal) is not side:
         raise Forbidden(
             "not_own_text", "The other side's text is declined, not withdrawn.", hint="Decline it.", fixer=Fixer.CALLER

@@ -47,9 +47,14 @@ def running(state: Agreement, now: datetime) -> None:
         raise wrong_status(state, AgreementStatus.IN_FORCE.label, stands=state.status_on(now).label)
 
 
-def on_the_table(state: Agreement, *allowed: VersionStatus) -> Version:
-    """The version under negotiation, if it stands in one of these ways. Raises Conflict."""
+def on_the_table(state: Agreement, *allowed: VersionStatus, to: PartyKind = PartyKind.LAB) -> Version:
+    """The version under negotiation, if it stands in one of these ways. Raises Conflict.
+
+    ``to`` the institution a draft of the lab is not there, in what is refused either.
+    """
     proposal = state.proposal
+    if proposal is not None and proposal.status is VersionStatus.DRAFT and to is PartyKind.INSTITUTION:
+        proposal = None
     if proposal is None or proposal.status not in allowed:
         stands = proposal.status.label if proposal is not None else None
         raise wrong_status(state, *(status.label for status in allowed), stands=stands)

@@ -277,6 +277,18 @@ def test_the_labs_draft_of_an_amendment_is_nobody_elses(table: Table) -> None:
             assert table.refused("GET", f"{path}/changes?after={number}", who) == (404, "version_not_found")
         assert table.refused("GET", f"{path}/consequences?action=amend", who) == (404, "no_proposal")
         assert table.good("GET", "?open_proposal=true", who)["items"] == []
+    refusals = {
+        "counter": {"clauses": changed(agreement["clauses"], "feedback", every_weeks=8)},
+        "sign": {"typed_name": "Ben", "document_digest": agreement["document_digest"]},
+        "decline": {"reason": "not now"},
+        "withdraw": {"reason": "not now"},
+    }
+    for act, body in refusals.items():
+        answer = table.stand.ask("POST", f"/api/agreements{path}/{act}", as_="ben", json=body).json()
+        assert answer["code"] == "wrong_agreement_status", act
+        assert "draft" not in answer["detail"].partition(";")[0], act
+    own = {"change": "amendment", "clauses": changed(agreement["clauses"], "feedback", every_weeks=8)}
+    assert table.refused("POST", f"{path}/proposals", "ben", own) == (409, "proposal_open")
     table.later(minutes=1)
     table.good("PUT", path, "ada", {"title": "The plan", "clauses": agreement["clauses"]})
     table.good("POST", f"{path}/offer", "ada")
