@@ -91,6 +91,12 @@ def _document(data: bytes) -> dict[str, JsonValue]:
     value = parse_json(data, MAX_DOCUMENT_BYTES)
     if isinstance(value, dict) and value.get("type") == AGREEMENT_FILE:
         document = value.get("document")
+        if value.get("document_digest") is None:
+            raise Invalid(
+                "not_offered",
+                "The file holds a draft; what is signed was put on the table.",
+                hint="Have it offered, export it again and sign that file.",
+            )
         if isinstance(document, dict) and value.get("document_digest") == digest_of(document):
             return document
         raise VerificationError("digest_differs", "The document is not the one whose digest the file states.")

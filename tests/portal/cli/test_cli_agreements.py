@@ -252,6 +252,8 @@ def test_files_and_choices_that_do_not_fit(sides: Sides, tmp_path: Path) -> None
     sides.refused("no_such_file", "amend", agreement_id, "--clauses", tmp_path / "absent")
     sides.refused("bundle_is_whole", "export", agreement_id, "-o", tmp_path / "a.zip", "--version", "1")
     sides.refused("framework_mismatch", "draft", "--institution", sides.name, "--template", "model-schedule")
+    sides("export", agreement_id, "-o", tmp_path / "draft.json")
+    assert "(not_offered)" in run("agreement", "sign", tmp_path / "draft.json", "--key", sides.key).err
     shown = tmp_path / "shown.json"
     shown.write_text(json.dumps(sides.good("show", agreement_id)))
     assert sides("edit", agreement_id, "--clauses", shown, "--title", "The same terms").status == 0
