@@ -13,6 +13,7 @@ OPENWATCH: Final = "openwatch"
 ESTUARY: Final = "estuary"
 TESSELLATE: Final = "tessellate"
 LAKESIDE: Final = "lakeside"
+RIDGELINE: Final = "ridgeline"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ ORGANISATIONS: Final = (
     ),
     Organisation(TESSELLATE, "Tessellate Software", Constituency.DEVELOPER, "Japan", "research@tessellate.example"),
     Organisation(LAKESIDE, "Lakeside College", Constituency.ACADEMIA, "Canada", "nlp@lakeside.example"),
+    Organisation(
+        RIDGELINE, "Ridgeline Security Research", Constituency.DEVELOPER, "Brazil", "models@ridgeline.example"
+    ),
 )
 
 MEMBERS: Final = (
@@ -64,6 +68,7 @@ MEMBERS: Final = (
     Member("malcolm", "Malcolm Reyes", "malcolm@estuary.example", ESTUARY, Role.PARTNER_LEAD),
     Member("yuki", "Yuki Tanabe", "yuki@tessellate.example", TESSELLATE, Role.PARTNER_LEAD),
     Member("hannah", "Hannah Brandt", "hannah@lakeside.example", LAKESIDE, Role.PARTNER_LEAD),
+    Member("beatriz", "Beatriz Antunes", "beatriz@ridgeline.example", RIDGELINE, Role.PARTNER_LEAD),
 )
 
 SIGN_IN: Final = {
@@ -74,4 +79,5 @@ SIGN_IN: Final = {
     "observer": "greta@openwatch.example",
     "newcomer": "hannah@lakeside.example",
 }
-"""Whom each role of ``demo.json`` signs in as. The newcomer leads an institution with an offer to be signed."""
+"""Whom each role of ``demo.json`` signs in as. The newcomer leads an institution with one offer to be signed
+and one that it answered."""

@@ -19,9 +19,13 @@ class StoryClock:
         """The present moment of the story."""
         return self._set + timedelta(seconds=time.monotonic() - self._since)
 
+    def moment(self, days_ago: float) -> datetime:
+        """So many days before the story's end; after it where negative."""
+        return self._end - timedelta(days=days_ago)
+
     def move_to(self, days_ago: float) -> None:
         """Go on to a later moment. Raises Conflict ``story_out_of_order`` for an earlier one."""
-        moment = self._end - timedelta(days=days_ago)
+        moment = self.moment(days_ago)
         if moment < self():
             raise Conflict("story_out_of_order", "The demonstration's history is told in the order it happened.")
         self._set, self._since = moment, time.monotonic()

@@ -7,7 +7,7 @@ from portal.demo.world import World
 
 
 def register_partners(world: World) -> None:
-    """Five institutions with keys in the portal's custody, and everybody's people."""
+    """Six institutions with keys in the portal's custody, and everybody's people."""
     world.on(149)
     coordinator = world.as_("mara")
     for organisation in ORGANISATIONS:

@@ -1,55 +1,44 @@
-"""Agreements of the story, in every state they can be in, and the grants that rest on them."""
+"""The first agreements of the story and the grants that rest on them; and one that came to nothing."""
 
-from collections.abc import Collection
-
-from agreements.agreement import Agreement
-from agreements.clauses import Clause, PermittedUses, Term, UsageLimits
 from agreements.scopes import Operation, family_selector
-from agreements.standard_terms import template
-from portal.demo.cast import ESTUARY, LAKESIDE, NORTHGATE, OPENWATCH, TESSELLATE
+from portal.demo.cast import ESTUARY, NORTHGATE, OPENWATCH, TESSELLATE
+from portal.demo.drafting import counter, offer, say, sign, software_access
 from portal.demo.world import World
-
-TERM_DAYS = 1096
-"""So long that a demonstration kept for two years still opens what it shows."""
 
 
 def northgate_signs(world: World) -> None:
     """Full access to every size for Northgate, under a signed agreement."""
-    family = family_selector(world.ladder.family)
-    agreement = _offer(
+    clauses = software_access(
         world,
-        NORTHGATE,
-        offered=143,
-        title="Evaluation of the ladder before release",
-        checkpoints=(*world.sizes, family),
+        checkpoints=(*world.sizes, family_selector(world.ladder.family)),
         purposes=("bias-analysis", "detection-research", "misuse-analysis"),
-        token_budget=2_000_000,
+        token_budget=1_200_000,
+        changes={"feedback": {"every_weeks": 6}},
     )
-    agreement = _sign(world, agreement, "priya", days_ago=140.2)
-    agreement = _sign(world, agreement, "mara", days_ago=139.9)
+    offer(world, NORTHGATE, NORTHGATE, clauses, days_ago=143, title="Evaluation of the ladder before release")
+    sign(world, NORTHGATE, "priya", days_ago=140.2)
+    agreement = sign(world, NORTHGATE, "mara", days_ago=139.9)
     world.on(139.8)
-    world.grants["northgate"] = world.portal.grants.issue(
+    world.grants[NORTHGATE] = world.portal.grants.issue(
         world.as_("mara"), agreement_id=agreement.id, label="Northgate: all sizes, three purposes"
     )
 
 
 def openwatch_signs(world: World) -> None:
     """Open Watch gets the two smaller sizes, and whatever of the family reaches partner access later."""
-    family = family_selector(world.ladder.family)
-    agreement = _offer(
+    clauses = software_access(
         world,
-        OPENWATCH,
-        offered=138.5,
-        title="Detection and misuse research on the ladder",
-        checkpoints=(*world.sizes[:2], family),
+        checkpoints=(*world.sizes[:2], family_selector(world.ladder.family)),
         purposes=("detection-research", "misuse-analysis"),
         token_budget=600_000,
+        changes={"feedback": {"every_weeks": 8}},
     )
-    agreement = _sign(world, agreement, "elena", days_ago=136.4)
-    agreement = _sign(world, agreement, "tobias", days_ago=136.1)
+    offer(world, OPENWATCH, OPENWATCH, clauses, days_ago=138.5, title="Detection and misuse research on the ladder")
+    sign(world, OPENWATCH, "elena", days_ago=136.4)
+    agreement = sign(world, OPENWATCH, "tobias", days_ago=136.1)
     world.on(136)
     bounds = world.portal.grants.bounds(world.as_("tobias"), agreement.id)
-    world.grants["openwatch"] = world.portal.grants.issue(
+    world.grants[OPENWATCH] = world.portal.grants.issue(
         world.as_("tobias"),
         agreement_id=agreement.id,
         label="Open Watch: detection desk",
@@ -72,21 +61,66 @@ def openwatch_signs(world: World) -> None:
 
 
 def tessellate_declines(world: World) -> None:
-    """A developer that cannot accept the publication clause says so."""
-    agreement = _offer(
+    """A developer asks for a shorter review, is met half-way, and says no."""
+    clauses = software_access(
+        world, checkpoints=world.sizes[:2], purposes=("product-evaluation",), token_budget=200_000
+    )
+    offer(world, TESSELLATE, TESSELLATE, clauses, days_ago=133, title="Product evaluation of the ladder")
+    say(
         world,
         TESSELLATE,
-        offered=133,
-        title="Product evaluation of the ladder",
-        checkpoints=world.sizes[:2],
-        purposes=("product-evaluation",),
-        token_budget=200_000,
+        "yuki",
+        "We write about a release within a fortnight of it, or nobody reads it. Thirty days are out of reach for us.",
+        days_ago=132.3,
+        clause_id="publication",
+    )
+    counter(
+        world,
+        TESSELLATE,
+        "yuki",
+        {"publication": {"window_days": 10}},
+        days_ago=131.9,
+        note="Ten days of review instead of thirty; all else as offered.",
+    )
+    say(
+        world,
+        TESSELLATE,
+        "mara",
+        "We read each copy with two people, and ten days hold one weekend too many. Twenty we can keep.",
+        days_ago=131.2,
+        clause_id="publication",
+    )
+    counter(
+        world,
+        TESSELLATE,
+        "mara",
+        {"publication": {"window_days": 20}},
+        days_ago=130.7,
+        note="Twenty days: what two readers need, and shorter than what the others signed.",
     )
     world.on(129.3)
-    world.agreements["tessellate-declined"] = world.portal.agreements.decline(
+    world.agreements[TESSELLATE] = world.portal.agreements.decline(
         world.as_("yuki"),
-        agreement.id,
-        reason="Thirty days of review before each publication do not fit our release cycle; ten would.",
+        world.agreements[TESSELLATE].id,
+        reason="Twenty days of review before each publication still do not fit our release cycle; ten would.",
+    )
+
+
+def estuary_signs(world: World) -> None:
+    """An agency begins with the two smaller sizes, with a review of its own length."""
+    clauses = software_access(
+        world,
+        checkpoints=world.sizes[:2],
+        purposes=("misuse-analysis",),
+        token_budget=300_000,
+        changes={"feedback": {"every_weeks": 6}, "publication": {"window_days": 14}},
+    )
+    offer(world, ESTUARY, ESTUARY, clauses, days_ago=89.2, title="Safety evaluation of the two smaller sizes")
+    sign(world, ESTUARY, "malcolm", days_ago=88.4)
+    agreement = sign(world, ESTUARY, "tobias", days_ago=88)
+    world.on(87.9)
+    world.grants[ESTUARY] = world.portal.grants.issue(
+        world.as_("tobias"), agreement_id=agreement.id, label="Estuary: safety desk"
     )
 
 
@@ -98,85 +132,3 @@ def interns_lose_access(world: World) -> None:
         world.grants["openwatch-interns"].id,
         reason="A token of this grant was pasted into a public notebook; Open Watch reported it within the hour.",
     )
-
-
-def agreements_under_way(world: World) -> None:
-    """One waits for the lab's countersignature, one for the partner's signature, one is still a draft."""
-    estuary = _offer(
-        world,
-        ESTUARY,
-        offered=9,
-        title="Safety evaluation of the largest checkpoint",
-        checkpoints=(world.sizes[-1],),
-        purposes=("misuse-analysis",),
-        token_budget=500_000,
-    )
-    world.agreements[ESTUARY] = _sign(world, estuary, "malcolm", days_ago=5.7)
-    _offer(
-        world,
-        LAKESIDE,
-        offered=3.4,
-        title="Bias measurement across the ladder",
-        checkpoints=(world.sizes[-1], family_selector(world.ladder.family)),
-        purposes=("bias-analysis", "misuse-analysis"),
-        token_budget=300_000,
-    )
-    world.on(1.9)
-    world.agreements[TESSELLATE] = world.portal.agreements.draft(
-        world.as_("tobias"),
-        institution_id=TESSELLATE,
-        title="Product evaluation of the ladder, second attempt",
-        clauses=_clauses(world.sizes[:2], ("product-evaluation",), 200_000),
-    )
-
-
-def _offer(
-    world: World,
-    institution_id: str,
-    *,
-    offered: float,
-    title: str,
-    checkpoints: Collection[str],
-    purposes: Collection[str],
-    token_budget: int,
-) -> Agreement:
-    world.on(offered + 0.3)
-    coordinator = world.as_("mara")
-    draft = world.portal.agreements.draft(
-        coordinator,
-        institution_id=institution_id,
-        title=title,
-        clauses=_clauses(checkpoints, purposes, token_budget),
-    )
-    world.on(offered)
-    world.agreements[institution_id] = world.portal.agreements.offer(coordinator, draft.id)
-    return world.agreements[institution_id]
-
-
-def _sign(world: World, agreement: Agreement, key: str, *, days_ago: float) -> Agreement:
-    world.on(days_ago)
-    signed = world.portal.agreements.sign(
-        world.as_(key),
-        agreement.id,
-        typed_name=world.people[key].name,
-        document_digest=agreement.document_digest or "",
-    )
-    world.agreements[agreement.institution_id] = signed
-    return signed
-
-
-def _clauses(checkpoints: Collection[str], purposes: Collection[str], token_budget: int) -> tuple[Clause, ...]:
-    def adapted(clause: Clause) -> Clause:
-        match clause:
-            case PermittedUses():
-                return clause.model_copy(
-                    update={"checkpoints": frozenset(checkpoints), "purposes": frozenset(purposes)}
-                )
-            case UsageLimits():
-                return clause.model_copy(update={"token_budget": token_budget})
-            case Term():
-                return clause.model_copy(update={"days": TERM_DAYS})
-            case _:
-                return clause
-
-    return tuple(adapted(clause) for clause in template("software-access").clauses)

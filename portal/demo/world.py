@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from agreements.actors import Actor, Channel
 from agreements.agreement import Agreement
+from agreements.errors import Conflict
 from agreements.grants import Grant
 from agreements.people import Person
 from model_access.generation import GenerationRequest, Prompt
@@ -39,6 +41,8 @@ class World:
     grants: dict[str, Grant] = field(default_factory=dict)
     findings: dict[str, FindingView] = field(default_factory=dict)
     norms: dict[str, NormView] = field(default_factory=dict)
+    publications: dict[str, str] = field(default_factory=dict)
+    """Their ids."""
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -48,6 +52,20 @@ class World:
     def on(self, days_ago: float) -> None:
         """Go on to that many days before the present."""
         self.clock.move_to(days_ago)
+
+    def moment(self, days_ago: float) -> datetime:
+        """A date of the story; one to come where negative."""
+        return self.clock.moment(days_ago)
+
+    def tick(self) -> None:
+        """The clockwork does what the agreements say. Raises Conflict ``clockwork_refused``: the story has a flaw."""
+        ticked = self.portal.clockwork.tick()
+        if ticked.failed:
+            raise Conflict("clockwork_refused", f"The clockwork was refused at {', '.join(ticked.failed)}.")
+
+    def agreement(self, name: str) -> Agreement:
+        """One of the story's agreements, as it stands now."""
+        return self.portal.agreements.get(self.as_("mara"), self.agreements[name].id)
 
     def as_(self, key: str, *, under: str | None = None) -> Actor:
         """Somebody on screen; or ``under`` one of the story's grants, by API."""
