@@ -69,7 +69,7 @@ def registering(own: list[str]) -> None:
         st.multiselect(
             "What it is told of; everything if left empty",
             list(KINDS),
-            format_func=lambda kind: sentence(KINDS.get(kind, kind)),
+            format_func=lambda kind: sentence(KINDS.get(str(kind), str(kind))),
             accept_new_options=True,
             key=field(_FORM, "kinds"),
             help="A kind stands for what begins with it. A narrower one, such as duty.overdue, can be typed.",

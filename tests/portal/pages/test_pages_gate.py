@@ -39,11 +39,14 @@ def test_every_screen_of_a_role_stands_with_a_history(world: World, role: str) -
         (
             "observer",
             {"playground", "runs", "tokens", "file_finding", "agreements", "grants", "people", "institutions"}
-            | {"publications"},
+            | {"publications", "duties", "passports", "templates"},
         ),
-        ("researcher", {"agreements", "grants", "people", "institutions", "publications"}),
-        ("member", {"people", "institutions"}),
-        ("lead", set()),
+        (
+            "researcher",
+            {"agreements", "grants", "people", "institutions", "publications", "duties", "passports", "templates"},
+        ),
+        ("member", {"people", "institutions", "templates"}),
+        ("lead", {"templates"}),
         ("coordinator", set()),
     ],
 )

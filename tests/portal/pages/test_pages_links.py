@@ -10,11 +10,15 @@ from portal.pages.menu import SCREENS, address_of
 from tests.portal.pages.pages_world import World
 
 POINTED_TO = (
+    links.agreement_version("agr_1", 2),
+    links.agreement_bundle("agr_1"),
     links.receipt("run_1"),
     links.agreement("agr_1"),
     links.finding("CDT-2026-0001"),
     links.decision("DEC-0001"),
     links.publication("pub_1"),
+    links.calendar(),
+    links.passport("northfield"),
     links.evidence(7),
 )
 
