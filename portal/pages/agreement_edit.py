@@ -1,144 +1,188 @@
-"""Editing a draft: each clause's data in the widgets its types ask for, then the offer."""
+"""Writing a text: the lab's draft, an answer to the other side's text, or a change of what is in force."""
 
-from enum import StrEnum
-from typing import Any
+from datetime import datetime, timedelta
 
 import streamlit as st
 
 from agreements.actors import Actor
-from agreements.agreement import Agreement
-from agreements.clauses import Clause, ClauseBase, EffectKind
+from agreements.agreement import Agreement, Change, Version
+from agreements.clauses import Clause, Term, only, parse_clauses
+from agreements.diffs import compare
+from agreements.errors import Invalid
 from agreements.scopes import family_selector
+from portal.pages.clause_editor import clause_editor, edited_clauses
+from portal.pages.clause_fields import Offered
 from portal.pages.context import portal
-from portal.pages.parts import act, row, status, submit
-from portal.pages.words import literal, sentence
+from portal.pages.diff_view import QUIET, clause_changes
+from portal.pages.parts import act
+from portal.pages.words import count, literal, when
+from portal.pages.writing import field
 
-_WORDS = frozenset({"clause_id", "title", "text", "kind"})
+EDIT = "edit"
+"""The name in the address of what is being written: ``counter``, ``amendment`` or ``renewal``."""
 
 
-def editor(actor: Actor, agreement: Agreement) -> None:
-    """The clauses of a draft as a form, and the button that freezes and offers it."""
+def draft_editor(actor: Actor, agreement: Agreement, draft: Version) -> None:
+    """The lab's draft, and the button that freezes and offers it."""
     form = f"agreement.edit:{agreement.id}"
-    st.info("A draft: only coordinators see it. The offer freezes it; from then on its digest is what is signed.")
-    with st.form(form):
-        st.text_input("Title", value=agreement.title, key=f"{form}.title", max_chars=200)
-        for clause in agreement.clauses:
-            with st.expander(f"{clause.title}", expanded=any(e.kind is EffectKind.ENFORCED for e in clause.effects())):
-                _clause(actor, form, clause)
-        submit(
+    st.info(
+        "A draft: only coordinators see it. The offer freezes it; from then on its digest is what is signed.",
+        icon=":material/edit_note:",
+    )
+    touched = _text(actor, form, draft)
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        act(
             "Save the draft",
             form,
             lambda who, _key: portal().agreements.edit(
-                who,
-                agreement.id,
-                title=st.session_state[f"{form}.title"],
-                clauses=[edited(form, clause) for clause in agreement.clauses],
+                who, agreement.id, title=_title(form), clauses=edited_clauses(form, draft.clauses), note=_note(form)
             ),
             done="The draft is saved.",
             icon="save",
+            primary=touched,
         )
-    with st.container(border=True):
-        st.markdown(f"**Offer it to {literal(agreement.institution_name)}** once it is saved as it should be.")
-        act(
-            "Offer",
-            f"agreement.offer:{agreement.id}",
-            lambda who, key: portal().agreements.offer(who, agreement.id, idempotency_key=key),
-            done=f"Offered to {literal(agreement.institution_name)}. Their partner lead signs next.",
-            icon="send",
-            primary=True,
-        )
-
-
-def data_of(clause: Clause) -> dict[str, Any]:
-    """The clause's own data, without its words and without what it leaves open."""
-    values = {name: getattr(clause, name) for name in type(clause).model_fields if name not in _WORDS}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def fixed(clause: Clause) -> dict[str, Any]:
-    """The data that no widget changes: lists of parts, such as listed uses, and what follows from them."""
-    data = data_of(clause)
-    parts = {name for name, value in data.items() if isinstance(value, tuple)}
-    # The three sets of permitted uses are the union of the listed ones.
-    follows = {"checkpoints", "operations", "purposes"} if "uses" in parts else set()
-    return {name: value for name, value in data.items() if name in parts | follows}
-
-
-def edited(form: str, clause: Clause) -> dict[str, Any]:
-    """The clause as its widgets stand, as data for the service to check."""
-    values = clause.model_dump(mode="json")
-    values["text"] = st.session_state[_key(form, clause, "text")]
-    for name in data_of(clause).keys() - fixed(clause).keys():
-        values[name] = st.session_state[_key(form, clause, name)]
-    return values
-
-
-def _key(form: str, clause: Clause, name: str) -> str:
-    return f"{form}.{clause.clause_id}.{name}"
-
-
-def _clause(actor: Actor, form: str, clause: Clause) -> None:
-    with row():
-        for effect in clause.effects():
-            status(effect.kind)
-    kept = fixed(clause)
-    for name, value in data_of(clause).items():
-        label = sentence(name.replace("_", " "))
-        if name in kept:
-            st.markdown(f"{label}: {literal(clause.readable_data()[name])}")
+        if touched:
+            st.markdown("Not saved yet. What is offered is what was saved.")
         else:
-            _widget(actor, clause, name, value, label, _key(form, clause, name))
-    st.text_area(
-        "Words (a name in braces stands for the data above)",
-        value=clause.text,
-        key=_key(form, clause, "text"),
-        height=90,
+            act(
+                f"Offer it to {literal(agreement.institution_name)}",
+                f"agreement.offer:{agreement.id}",
+                lambda who, key: portal().agreements.offer(who, agreement.id, idempotency_key=key),
+                done=f"Offered to {literal(agreement.institution_name)}, who can sign it or answer with another text.",
+                icon="send",
+                primary=True,
+            )
+
+
+def answer_editor(actor: Actor, agreement: Agreement, tabled: Version) -> None:
+    """Another text for the one on the table."""
+    form = f"agreement.counter:{agreement.id}:{tabled.number}"
+    st.subheader(f"Your answer to version {tabled.number}", anchor=False)
+    st.markdown(
+        "It is put on the table as a new version; the one before can no longer be signed. Say in the note why, so that "
+        "the other side need not guess."
+    )
+    _text(actor, form, tabled)
+    act(
+        "Put it on the table",
+        form,
+        lambda who, key: portal().agreements.counter(
+            who,
+            agreement.id,
+            title=_title(form),
+            clauses=edited_clauses(form, tabled.clauses),
+            note=_note(form),
+            idempotency_key=key,
+        ),
+        done="Your text is on the table; the other side moves next.",
+        then=_leave,
+        icon="swap_horiz",
+        primary=True,
     )
 
 
-def _widget(actor: Actor, clause: Clause, name: str, value: Any, label: str, key: str) -> None:
-    closed = _choices(type(clause), name)
-    if isinstance(value, bool):
-        st.checkbox(label, value=value, key=key)
-    elif isinstance(value, int):
-        st.number_input(label, value=value, min_value=0, step=1, key=key)
-    elif isinstance(value, str):
-        st.selectbox(label, closed, index=closed.index(value), format_func=_readable, key=key)
-    else:
-        chosen = sorted(item.value if isinstance(item, StrEnum) else str(item) for item in value)
-        st.multiselect(
-            label,
-            closed or sorted({*chosen, *_offered(actor, name)}),
-            default=chosen,
-            key=key,
-            accept_new_options=not closed,
-        )
+def change_editor(actor: Actor, agreement: Agreement, governing: Version, change: Change, now: datetime) -> None:
+    """A change of what is in force, proposed by the institution."""
+    form = f"agreement.propose:{agreement.id}:{change.value}:{governing.number}"
+    article = "An" if change is Change.AMENDMENT else "A"
+    st.subheader(f"{article} {change.value} of version {governing.number}", anchor=False)
+    st.markdown(
+        "It is put on the table for the lab to answer. Until both have signed, what is in force stays in force."
+        if change is Change.AMENDMENT
+        else "The term begins anew when the present one ends. The clauses can stay as they are."
+    )
+    if change is Change.RENEWAL:
+        renewal_window(agreement, now)
+    _text(actor, form, governing)
+    act(
+        f"Propose the {change.value}",
+        form,
+        lambda who, key: portal().agreements.propose(
+            who,
+            agreement.id,
+            change=change,
+            title=_title(form),
+            clauses=edited_clauses(form, governing.clauses),
+            note=_note(form),
+            idempotency_key=key,
+        ),
+        done=f"The {change.value} is on the table; the lab answers next.",
+        then=_leave,
+        icon="swap_horiz",
+        primary=True,
+    )
 
 
-def _readable(choice: str) -> str:
-    return choice.replace("_", " ")
+def renewal_window(agreement: Agreement, now: datetime) -> None:
+    """When the clause on the term lets a renewal be proposed, and how often it still may be."""
+    term, ends = only(agreement.clauses, Term), agreement.expires_at
+    if term is None or ends is None:
+        return
+    said = []
+    if term.renewal_window_days is not None:
+        opens = ends - timedelta(days=term.renewal_window_days)
+        said.append(f"a renewal can be proposed from {when(opens, now)} on, until the term ends {when(ends, now)}")
+    if term.renewals is not None:
+        said.append(f"{agreement.renewals()} of {count(term.renewals, 'renewal')} used")
+    if said:
+        st.caption(f":material/event: By the clause on the term, {'; '.join(said)}.")
 
 
-def _choices(kind: type[ClauseBase], name: str) -> list[str]:
-    """What a field may be, where its type says so; empty where it is open."""
-    schema = kind.model_json_schema()
-    return sorted(_enumerated(schema["properties"][name], schema.get("$defs", {})))
+def _text(actor: Actor, form: str, base: Version) -> bool:
+    """Title, clauses and note, and below them what they change. Returns whether anything differs from ``base``."""
+    for name, label, value in (("title", "Title of the agreement", base.title), ("note", "Note", _own_note(base))):
+        if field(form, name) not in st.session_state:
+            st.session_state[field(form, name)] = value
+        if name == "title":
+            st.text_input(label, key=field(form, name), max_chars=200, persist_state="session")
+    edited = clause_editor(form, base.clauses, offered=_offered(actor))
+    st.text_area(
+        "Note: what changed, and why",
+        key=field(form, "note"),
+        max_chars=2000,
+        height=80,
+        persist_state="session",
+    )
+    return _changed(base, edited) or _title(form) != base.title or _note(form) != _own_note(base)
 
 
-def _enumerated(part: Any, definitions: dict[str, Any]) -> set[str]:
-    if isinstance(part, list):
-        return {choice for one in part for choice in _enumerated(one, definitions)}
-    if not isinstance(part, dict):
-        return set()
-    if "$ref" in part:
-        return _enumerated(definitions[part["$ref"].rpartition("/")[2]], definitions)
-    found = set(part.get("enum", ()))
-    return found | {choice for inner in ("anyOf", "items") for choice in _enumerated(part.get(inner), definitions)}
+def _own_note(base: Version) -> str:
+    """The note of the text itself while it is a draft; an answer has a note of its own."""
+    return base.note if base.tabled_at is None else ""
 
 
-def _offered(actor: Actor, name: str) -> list[str]:
-    """What may be chosen besides what the template says."""
-    if name == "checkpoints":
-        views = portal().checkpoints.list(actor)
-        return [v.checkpoint.id for v in views] + [family_selector(v.checkpoint.family) for v in views]
-    return []
+def _changed(base: Version, edited: list[dict[str, object]]) -> bool:
+    """Show what the text on the desk changes. Returns whether it changes anything."""
+    try:
+        after: tuple[Clause, ...] = parse_clauses(edited)
+    except Invalid:
+        st.warning("A clause marked above does not hold yet.", icon=":material/error:")
+        return True
+    if after == base.clauses:
+        return False
+    changes = compare(base.clauses, after)
+    loud = sum(change.kind not in QUIET for change in changes)
+    with st.expander(f"What you changed: {count(loud, 'clause')}", icon=":material/difference:"):
+        clause_changes(changes, before=f"Version {base.number}", after="Your text")
+    return True
+
+
+def _offered(actor: Actor) -> Offered:
+    views = portal().checkpoints.list(actor)
+    names = [view.checkpoint.id for view in views] + [family_selector(view.checkpoint.family) for view in views]
+    return {"checkpoints": tuple(dict.fromkeys(names))}
+
+
+def _title(form: str) -> str:
+    title: str = st.session_state[field(form, "title")]
+    return title.strip()
+
+
+def _note(form: str) -> str:
+    note: str = st.session_state[field(form, "note")]
+    return note.strip()
+
+
+def _leave(_agreement: Agreement) -> None:
+    st.query_params.pop(EDIT, None)
+    st.query_params["part"] = "changes"

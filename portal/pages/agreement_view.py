@@ -1,188 +1,232 @@
-"""One agreement on the screen: where it stands, what it says, who signed, and the next step of whoever may take it."""
+"""One agreement on the screen: its parties, where it stands, what it waits for, and the parts it is laid out in."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 import streamlit as st
 
-from agreements.actors import LAB, Actor, Role
-from agreements.agreement import Agreement, AgreementStatus, PartyKind, Signature
-from agreements.clauses import Clause
-from agreements.dsse import Envelope, verify
-from agreements.errors import ConcordatError, Invalid
-from agreements.keys import PublicKey
+from agreements.actors import Actor
+from agreements.agreement import Agreement, AgreementStatus, Change, VersionStatus
+from agreements.clauses import Form
 from portal.pages import links
-from portal.pages.context import portal
-from portal.pages.parts import Consequence, confirmed, copyable, row, status, submit
-from portal.pages.words import literal, prose, when
+from portal.pages.agreement_allows import allowances
+from portal.pages.agreement_changes import changes_part
+from portal.pages.agreement_edit import EDIT, answer_editor, change_editor
+from portal.pages.agreement_life import life_part
+from portal.pages.agreement_list import term_bar
+from portal.pages.agreement_moves import moves
+from portal.pages.agreement_next import next_steps, side_name, waits_for
+from portal.pages.agreement_sign import sign_part
+from portal.pages.agreement_talk import comments_part
+from portal.pages.agreement_terms import terms_part
+from portal.pages.agreement_timeline import timeline_part
+from portal.pages.parts import go, heading, row, status
+from portal.pages.words import literal, sentence, when
+from portal.standing import represents
 
-_RAIL = (AgreementStatus.DRAFT, AgreementStatus.OFFERED, AgreementStatus.SIGNED, AgreementStatus.IN_FORCE)
+PART: Final = "part"
+"""The name in the address of the part that is shown."""
+
+_PARTS: Final[Mapping[str, tuple[str, str]]] = {
+    "terms": ("Terms", "article"),
+    "changes": ("Changes", "difference"),
+    "sign": ("Sign", "signature"),
+    "life": ("Life", "monitor_heart"),
+    "allows": ("Allows today", "rule"),
+    "timeline": ("Timeline", "timeline"),
+    "comments": ("Comments", "forum"),
+}
+
+_RAIL: Final = (AgreementStatus.DRAFT, AgreementStatus.OFFERED, AgreementStatus.SIGNED, AgreementStatus.IN_FORCE)
 
 
-def terms(agreement: Agreement, now: datetime) -> None:
-    """The agreement as both parties read it."""
-    rail(agreement)
-    if agreement.end_reason:
-        st.warning(f"Ended {when(agreement.ended_at, now)}: {literal(agreement.end_reason)}", icon=":material/info:")
-    if agreement.expires_at is not None:
-        st.caption(
-            f"In force since {when(agreement.in_force_at, now)}; the term ends {when(agreement.expires_at, now)}."
+def agreement_page(actor: Actor, agreement: Agreement, now: datetime) -> None:
+    """All of one agreement, for whoever may see it."""
+    heading(literal(agreement.title))
+    parties(agreement)
+    rail(agreement, now)
+    term_bar(agreement, now)
+    banner(actor, agreement, now)
+    if _writing(actor, agreement, now):
+        return
+    moves(actor, agreement, now)
+    downloads(agreement)
+    match _chosen(actor, agreement, now):
+        case "changes":
+            changes_part(actor, agreement, now)
+        case "sign":
+            sign_part(actor, agreement, now)
+        case "life":
+            life_part(actor, agreement, now)
+        case "allows":
+            allowances(actor, agreement)
+        case "timeline":
+            timeline_part(actor, agreement, now)
+        case "comments":
+            comments_part(actor, agreement, now)
+        case _:
+            terms_part(actor, agreement, now)
+
+
+def parties(agreement: Agreement) -> None:
+    """Between whom, and what kind of instrument it is."""
+    kind = sentence(agreement.form.label)
+    st.markdown(f"{kind} between **{literal(agreement.lab_name)}** and **{literal(agreement.institution_name)}**")
+    if agreement.framework is not None:
+        go(
+            f"Under the framework: {literal(agreement.framework.title)}",
+            "agreements",
+            agreement=agreement.framework.agreement_id,
+            icon="account_tree",
         )
-    if agreement.document_digest:
-        copyable("Digest of the document: what both parties sign and what every grant pins", agreement.document_digest)
-    st.header("Clauses", anchor=False)
-    for number, clause in enumerate(agreement.clauses, start=1):
-        clause_card(number, clause)
-    if agreement.signatures:
-        st.header("Signatures", anchor=False)
-        for signature in agreement.signatures:
-            signature_card(agreement, signature, now)
-    if agreement.document_digest:
-        st.link_button("Download as JSON", links.agreement(agreement.id), icon=":material/download:")
 
 
-def rail(agreement: Agreement) -> None:
+def rail(agreement: Agreement, now: datetime) -> None:
     """The steps an agreement takes, and where this one stands."""
+    stands = agreement.status_on(now)
     with row(key="rail"):
-        if agreement.status not in _RAIL:
-            status(agreement.status)
-            return
-        reached = _RAIL.index(agreement.status)
-        for step in _RAIL[:reached]:
-            st.badge(step.label, icon=":material/check:", color="gray")
-        status(agreement.status)
-        for step in _RAIL[reached + 1 :]:
-            st.badge(step.label, icon=":material/radio_button_unchecked:", color="gray")
+        if agreement.in_force_at is not None:
+            _passed(_RAIL if stands is not AgreementStatus.IN_FORCE else _RAIL[:-1])
+            status(stands)
+            if agreement.runs_on(now):
+                _ahead("ended")
+        elif stands in (AgreementStatus.DECLINED, AgreementStatus.WITHDRAWN):
+            _passed(_RAIL[: 1 if agreement.offered_at is None else 2])
+            status(stands)
+        else:
+            reached = 1 if stands is AgreementStatus.COUNTERED else _RAIL.index(stands)
+            _passed(_RAIL[:reached])
+            status(stands)
+            for step in _RAIL[reached + 1 :]:
+                _ahead(step.label)
 
 
-def clause_card(number: int, clause: Clause) -> None:
-    """One clause: its words, and honestly what each of its effects is."""
-    with st.container(border=True):
-        st.markdown(f"**{number}. {literal(clause.title)}**")
-        st.markdown(prose(clause.rendered()))
-        for effect in clause.effects():
-            with row():
-                status(effect.kind)
-                st.caption(literal(effect.summary))
+def _passed(steps: tuple[AgreementStatus, ...]) -> None:
+    for step in steps:
+        st.badge(step.label, icon=":material/check:", color="gray")
 
 
-def signature_card(agreement: Agreement, signature: Signature, now: datetime) -> None:
-    """One signature, verified anew as it is drawn."""
-    party = agreement.institution_name if signature.party is PartyKind.INSTITUTION else agreement.lab_name
-    with st.container(border=True):
-        with row():
-            st.markdown(f"**{literal(signature.signer_name)}** for **{literal(party)}**")
-            holds = signature_holds(agreement, signature)
-            st.badge(
-                "signature holds" if holds else "signature does not hold",
-                icon=":material/verified:" if holds else ":material/gpp_bad:",
-                color="green" if holds else "red",
-            )
-        st.caption(f"Signed {when(signature.signed_at, now)} with the key `{signature.public_key[:16]}…`")
+def _ahead(label: str) -> None:
+    st.badge(label, icon=":material/radio_button_unchecked:", color="gray")
 
 
-def signature_holds(agreement: Agreement, signature: Signature) -> bool:
-    """Whether the envelope verifies with its key and covers the document as it stands."""
-    try:
-        payload = verify(
-            Envelope.from_json(signature.envelope), [PublicKey.from_raw(bytes.fromhex(signature.public_key))]
+def banner(actor: Actor, agreement: Agreement, now: datetime) -> None:
+    """What it waits for: who does what, by when."""
+    if agreement.end_reason:
+        st.warning(
+            f"{sentence(agreement.status.label)} {when(agreement.ended_at, now)}: {literal(agreement.end_reason)}",
+            icon=":material/info:",
         )
-    except (ConcordatError, ValueError):
-        return False
-    return payload == agreement.document_bytes()
+    for step in next_steps(agreement, now):
+        words = f"{sentence(step.text)}."
+        if step.by is not None:
+            words += f" By {when(step.by, now)}."
+        if waits_for(step, agreement, actor):
+            st.info(f"**Your turn.** {words}", icon=f":material/{step.icon}:")
+        elif step.party is not None:
+            st.info(f"{words} Next: {side_name(agreement, step.party)}.", icon=f":material/{step.icon}:")
+        else:
+            st.info(words, icon=f":material/{step.icon}:")
+    if agreement.closed_at is not None:
+        how = "fulfilled" if agreement.fulfilled else "not fulfilled"
+        note = f": {literal(agreement.close_note)}" if agreement.close_note else "."
+        st.info(f"Closed as {how} {when(agreement.closed_at, now)}{note}", icon=":material/inventory_2:")
 
 
-def signing(actor: Actor, agreement: Agreement) -> None:
-    """Read and sign, for whoever signs next."""
-    as_lab = actor.is_coordinator and agreement.status is AgreementStatus.SIGNED
-    as_partner = actor.has(Role.PARTNER_LEAD, agreement.institution_id) and agreement.status is AgreementStatus.OFFERED
-    if not (as_lab or as_partner):
+def downloads(agreement: Agreement) -> None:
+    """The agreement as files, from the API."""
+    if agreement.document_digest is None:
         return
-    party = agreement.lab_name if as_lab else agreement.institution_name
-    verb = "Countersign" if as_lab else "Sign"
-    st.header(f"{verb} for {literal(party)}", anchor=False)
-    if portal().institutions.kept_key(LAB if as_lab else agreement.institution_id) is None:
-        st.info(
-            "Your institution keeps its own signing key, so it signs outside the portal: download the document, run "
-            "`concordat agreement sign FILE --key KEY` and hand the result in.",
-            icon=":material/key:",
-        )
-        return
-    with st.form(f"agreement.sign:{agreement.id}"):
-        st.markdown(
-            "Your signature is made with the key that the portal holds for "
-            f"**{literal(party)}**, over the document with the digest above, and is entered in the log."
-        )
-        st.checkbox("I have read every clause.", key="sign_read")
-        st.text_input(f"Type your name to sign: {actor.name}", key="sign_name", autocomplete="off")
-
-        def sign(who: Actor, key: str) -> Agreement:
-            if not st.session_state["sign_read"]:
-                raise Invalid(
-                    "not_read", "Confirm that you have read every clause.", hint="Tick the box above your name."
-                )
-            return portal().agreements.sign(
-                who,
-                agreement.id,
-                typed_name=st.session_state["sign_name"],
-                document_digest=agreement.document_digest or "",
-                idempotency_key=key,
-            )
-
-        submit(
-            verb,
-            f"agreement.sign:{agreement.id}",
-            sign,
-            done="Countersigned: the agreement is in force." if as_lab else "Signed. The lab countersigns next.",
-            icon="signature",
-        )
-
-
-def ending(actor: Actor, agreement: Agreement) -> None:
-    """Ways to end it, for whoever may."""
-    lead, which = actor.has(Role.PARTNER_LEAD, agreement.institution_id), agreement.status
-    name, title = literal(agreement.institution_name), literal(agreement.title)
-    service = portal().agreements
     with row():
-        if lead and which is AgreementStatus.OFFERED:
-            confirmed(
-                "Decline",
-                f"agreement.decline:{agreement.id}",
-                Consequence(
-                    "Decline this agreement?",
-                    f"**{name}** declines *{title}*. The offer ends; the lab would have to make a new one.",
-                    "Decline it",
-                ),
-                lambda reason: lambda who, _key: service.decline(who, agreement.id, reason=reason),
-                done="The offer is declined.",
-                icon="thumb_down",
+        st.link_button("PDF to read", links.agreement_pdf(agreement.id), icon=":material/picture_as_pdf:")
+        st.link_button("JSON, with signatures", links.agreement(agreement.id), icon=":material/data_object:")
+        if agreement.history:
+            st.link_button(
+                "Bundle that proves itself", links.agreement_bundle(agreement.id), icon=":material/verified_user:"
             )
-        if actor.is_coordinator and which in (AgreementStatus.DRAFT, AgreementStatus.OFFERED, AgreementStatus.SIGNED):
-            confirmed(
-                "Withdraw",
-                f"agreement.withdraw:{agreement.id}",
-                Consequence(
-                    "Withdraw this agreement?",
-                    f"*{title}* is taken back from **{name}** and can no longer be signed.",
-                    "Withdraw it",
-                ),
-                lambda reason: lambda who, _key: service.withdraw(who, agreement.id, reason=reason),
-                done="The agreement is withdrawn.",
-                icon="undo",
-            )
-        if (actor.is_coordinator or lead) and which is AgreementStatus.IN_FORCE:
-            grants = [
-                view for view in portal().grants.list(actor) if view.grant.agreement_id == agreement.id and view.active
-            ]
-            confirmed(
-                "Terminate",
-                f"agreement.terminate:{agreement.id}",
-                Consequence(
-                    "Terminate this agreement?",
-                    f"*{title}* with **{name}** ends at once, and with it every grant under it "
-                    f"(active now: {len(grants)}). Their next request is refused. This cannot be undone.",
-                    "Terminate it",
-                ),
-                lambda reason: lambda who, _key: service.terminate(who, agreement.id, reason=reason),
-                done="The agreement is terminated; its grants open nothing any more.",
-                icon="cancel",
-            )
+
+
+# ---- which part ----------------------------------------------------------------------------------------------------
+
+
+def _parts(agreement: Agreement) -> tuple[str, ...]:
+    """The parts there are something to say in."""
+    found = dict(_PARTS)
+    if agreement.in_force_at is None:
+        del found["life"]
+    if agreement.in_force_at is None or agreement.form in (Form.FRAMEWORK, Form.OUTPUTS):
+        del found["allows"]
+    if all(version.digest is None for version in agreement.versions):
+        del found["sign"]
+    return tuple(found)
+
+
+def _chosen(actor: Actor, agreement: Agreement, now: datetime) -> str:
+    """The part to show: as the address says, else where it is the reader's turn."""
+    options = _parts(agreement)
+    key = f"agreement.part:{agreement.id}"
+    wanted = st.query_params.get(PART, "")
+    if wanted not in options:
+        mine = (step.part for step in next_steps(agreement, now) if waits_for(step, agreement, actor))
+        wanted = next((part for part in mine if part in options), "terms")
+    st.session_state[key] = wanted
+    talk = len(agreement.comments)
+
+    def named(part: str) -> str:
+        label, icon = _PARTS[part]
+        return f":material/{icon}: {label}" + (f" ({talk})" if part == "comments" and talk else "")
+
+    st.segmented_control(
+        "Part of the agreement",
+        options,
+        format_func=named,
+        key=key,
+        required=True,
+        on_change=_turn_to,
+        args=(key,),
+        label_visibility="collapsed",
+    )
+    return wanted
+
+
+def _turn_to(key: str) -> None:
+    chosen = st.session_state[key]
+    if chosen:
+        st.query_params[PART] = chosen
+
+
+# ---- writing -------------------------------------------------------------------------------------------------------
+
+
+def _writing(actor: Actor, agreement: Agreement, now: datetime) -> bool:
+    """Whether the reader writes a text now, drawn in place of the parts."""
+    wanted, tabled, governing = st.query_params.get(EDIT), agreement.proposal, agreement.governing
+    lead = represents(actor, agreement.institution_id)
+    if wanted == "counter" and tabled is not None:
+        theirs = VersionStatus.COUNTERED if actor.is_coordinator else VersionStatus.OFFERED
+        if tabled.status is not theirs or not (actor.is_coordinator or lead):
+            return False
+        _back()
+        answer_editor(actor, agreement, tabled)
+        return True
+    changes = {change.value: change for change in (Change.AMENDMENT, Change.RENEWAL)}
+    if wanted in changes and lead and tabled is None and governing is not None and agreement.runs_on(now):
+        _back()
+        change_editor(actor, agreement, governing, changes[wanted], now)
+        return True
+    return False
+
+
+def _back() -> None:
+    st.button(
+        "Back to the agreement",
+        icon=":material/arrow_back:",
+        type="tertiary",
+        key="agreement.edit.back",
+        on_click=_leave,
+    )
+
+
+def _leave() -> None:
+    st.query_params.pop(EDIT, None)

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from agreements.actors import LAB, Actor, PartyKind, Role
-from agreements.agreement import AgreementStatus
 from agreements.duties import DutyState
 from agreements.publication import Act, PublicationStatus
 from agreements.vetting import ItemStatus
 from portal.composition import Portal
 from portal.findings.model import Status
 from portal.findings.reads import Filters
+from portal.pages.agreement_next import next_steps, waits_for
 from portal.pages.duty_view import due_in_words
 from portal.pages.frame import institution_name
 from portal.pages.words import count, literal, relative, sentence
@@ -35,7 +35,7 @@ class Task:
 def tasks_for(portal: Portal, actor: Actor, now: datetime) -> tuple[Task, ...]:
     """What waits for the actor, the most binding first."""
     return (
-        *_agreements(portal, actor),
+        *_agreements(portal, actor, now),
         *_duties(portal, actor, now),
         *_passports(portal, actor, now),
         *(_findings(portal, actor) if actor.is_coordinator else ()),
@@ -46,24 +46,23 @@ def tasks_for(portal: Portal, actor: Actor, now: datetime) -> tuple[Task, ...]:
     )
 
 
-def _agreements(portal: Portal, actor: Actor) -> list[Task]:
+def _agreements(portal: Portal, actor: Actor, now: datetime) -> list[Task]:
+    """What negotiations, signatures, suspensions and appeals wait for; offers out for signature concern the lab too."""
     tasks = []
     for agreement in portal.agreements.list(actor):
-        who, query = literal(agreement.institution_name), {"agreement": agreement.id}
-        title = literal(agreement.title)
-        if actor.is_coordinator and agreement.status is AgreementStatus.SIGNED:
-            text = f"**{who}** signed *{title}*; the lab has not countersigned."
-            tasks.append(Task("signature", text, "Countersign", "agreements", query))
-        elif actor.is_coordinator and agreement.status is AgreementStatus.DRAFT:
-            text = f"*{title}* for **{who}** is a draft nobody else can see."
-            tasks.append(Task("edit_note", text, "Finish and offer", "agreements", query))
-        elif agreement.status is AgreementStatus.OFFERED:
-            if actor.has(Role.PARTNER_LEAD, agreement.institution_id):
-                text = f"The lab offers **{who}** the *{title}*; it awaits your signature."
-                tasks.append(Task("contract_edit", text, "Read and sign", "agreements", query))
-            elif actor.is_coordinator:
-                text = f"*{title}* is offered to **{who}** and awaits their signature."
-                tasks.append(Task("outgoing_mail", text, "Open", "agreements", query))
+        who, title = literal(agreement.institution_name), literal(agreement.title)
+        for step in next_steps(agreement, now):
+            mine = waits_for(step, agreement, actor)
+            if mine and step.action == "Countersign":
+                text = f"*{title}*: {step.text}."
+            elif mine and step.part == "sign":
+                text = f"*{title}*, between the lab and **{who}**; it awaits your signature."
+            elif mine or (actor.is_coordinator and step.part == "sign"):
+                text = f"*{title}* for **{who}**: {step.dated}."
+            else:
+                continue
+            query = {"agreement": agreement.id, "part": step.part}
+            tasks.append(Task(step.icon, text, step.action if mine else "Open", "agreements", query))
     return tasks
 
 

@@ -16,6 +16,22 @@ def agreement(agreement_id: str) -> str:
     return f"/api/agreements/{quote(agreement_id, safe='')}/export"
 
 
+def agreement_version(agreement_id: str, number: int) -> str:
+    """The document of one version, signed or to be signed."""
+    return f"/api/agreements/{quote(agreement_id, safe='')}/versions/{number}/export"
+
+
+def agreement_pdf(agreement_id: str, number: int | None = None) -> str:
+    """The agreement to read, as PDF; by default the version it stands for."""
+    version = "" if number is None else f"?version={number}"
+    return f"/api/agreements/{quote(agreement_id, safe='')}/document.pdf{version}"
+
+
+def agreement_bundle(agreement_id: str) -> str:
+    """Every version that was in force, with what proves it, in one file."""
+    return f"/api/agreements/{quote(agreement_id, safe='')}/bundle"
+
+
 def finding(finding_id: str) -> str:
     """The current version of a finding, signed by the lab."""
     return f"/api/findings/{quote(finding_id, safe='')}/export"

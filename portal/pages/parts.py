@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 
 import streamlit as st
 
-from agreements.agreement import AgreementStatus
+from agreements.agreement import AgreementStatus, VersionStatus
 from agreements.clauses import EffectKind
 from agreements.diffs import ChangeKind
 from agreements.duties import DutyState
@@ -43,8 +43,13 @@ _PLAIN = Look("circle", "gray")
 LOOKS: Mapping[object, Look] = {
     AgreementStatus.DRAFT: Look("edit_note", "gray"),
     AgreementStatus.OFFERED: Look("outgoing_mail", "orange"),
+    AgreementStatus.COUNTERED: Look("swap_horiz", "orange"),
     AgreementStatus.SIGNED: Look("signature", "blue"),
     AgreementStatus.IN_FORCE: Look("verified", "green"),
+    AgreementStatus.SUSPENDED: Look("pause_circle", "red"),
+    AgreementStatus.EXPIRED: Look("event_busy", "gray"),
+    VersionStatus.SUPERSEDED: Look("history", "gray"),
+    VersionStatus.REPLACED: Look("history", "gray"),
     AgreementStatus.DECLINED: Look("thumb_down", "red"),
     AgreementStatus.WITHDRAWN: Look("undo", "gray"),
     AgreementStatus.TERMINATED: Look("cancel", "red"),

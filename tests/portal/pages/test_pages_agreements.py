@@ -11,8 +11,8 @@ def status(world: World, agreement: Agreement) -> AgreementStatus:
 def test_a_coordinator_drafts_and_lands_on_the_draft(world: World) -> None:
     app = world.screen(world.coordinator, "agreements")
     app.selectbox(key="draft_institution").set_value("northfield")
-    app.text_input(key="draft_title").set_value("Spring study")
-    click(app, "agreement.draft.submit")
+    app.text_input(key="agreement.draft.title").set_value("Spring study")
+    click(app, "agreement.draft.act")
     (made,) = world.portal.agreements.list(world.actor(world.coordinator))
     assert (made.title, made.status) == ("Spring study", AgreementStatus.DRAFT)
     assert app.query_params["agreement"] == made.id
@@ -24,7 +24,9 @@ def test_an_edited_draft_is_what_is_offered(world: World) -> None:
     app = world.screen(world.coordinator, "agreements", agreement=agreement.id)
     form = f"agreement.edit:{agreement.id}"
     app.number_input(key=f"{form}.usage-limits.token_budget").set_value(5000)
-    click(app, f"{form}.submit")
+    app.run()
+    assert "Not saved yet" in said(app)
+    click(app, f"{form}.act")
     click(app, f"agreement.offer:{agreement.id}.act")
     offered = world.portal.agreements.get(world.actor(world.coordinator), agreement.id)
     assert offered.status is AgreementStatus.OFFERED
@@ -36,7 +38,7 @@ def test_a_draft_whose_words_cite_nothing_is_refused_with_the_clause(world: Worl
     app = world.screen(world.coordinator, "agreements", agreement=agreement.id)
     form = f"agreement.edit:{agreement.id}"
     app.text_area(key=f"{form}.term.text").set_value("It runs for {weeks} weeks.")
-    click(app, f"{form}.submit")
+    click(app, f"{form}.act")
     assert "bad_clause" in said(app)
 
 
@@ -46,8 +48,8 @@ def test_a_lead_reads_and_signs(world: World) -> None:
     words = said(app)
     assert existing(agreement.document_digest) in words
     assert "At most 2,000,000 tokens" in words.replace("\\", "")
-    app.checkbox(key="sign_read").check()
-    app.text_input(key="sign_name").set_value("ada lovell")
+    app.checkbox(key=f"agreement.sign:{agreement.id}.read").check()
+    app.text_input(key=f"agreement.sign:{agreement.id}.name").set_value("ada lovell")
     click(app, f"agreement.sign:{agreement.id}.submit")
     assert status(world, agreement) is AgreementStatus.SIGNED
     assert "Signed. The lab countersigns next." in said(app)
@@ -56,11 +58,11 @@ def test_a_lead_reads_and_signs(world: World) -> None:
 def test_signing_unread_or_under_another_name_is_refused_and_signs_nothing(world: World) -> None:
     agreement = world.agreement(until="offered")
     app = world.screen(world.lead, "agreements", agreement=agreement.id)
-    app.text_input(key="sign_name").set_value("Ada Lovell")
+    app.text_input(key=f"agreement.sign:{agreement.id}.name").set_value("Ada Lovell")
     click(app, f"agreement.sign:{agreement.id}.submit")
     assert "not_read" in said(app)
-    app.checkbox(key="sign_read").check()
-    app.text_input(key="sign_name").set_value("Somebody Else")
+    app.checkbox(key=f"agreement.sign:{agreement.id}.read").check()
+    app.text_input(key=f"agreement.sign:{agreement.id}.name").set_value("Somebody Else")
     click(app, f"agreement.sign:{agreement.id}.submit")
     assert "name_differs" in said(app)
     assert status(world, agreement) is AgreementStatus.OFFERED
@@ -69,8 +71,8 @@ def test_signing_unread_or_under_another_name_is_refused_and_signs_nothing(world
 def test_a_coordinator_countersigns_and_it_is_in_force(world: World) -> None:
     agreement = world.agreement(until="signed")
     app = world.screen(world.coordinator, "agreements", agreement=agreement.id)
-    app.checkbox(key="sign_read").check()
-    app.text_input(key="sign_name").set_value("Cora Meridian")
+    app.checkbox(key=f"agreement.sign:{agreement.id}.read").check()
+    app.text_input(key=f"agreement.sign:{agreement.id}.name").set_value("Cora Meridian")
     click(app, f"agreement.sign:{agreement.id}.submit")
     assert status(world, agreement) is AgreementStatus.IN_FORCE
     assert said(app).count("signature holds") == 2
@@ -81,6 +83,7 @@ def test_a_member_reads_but_is_not_asked_to_sign(world: World) -> None:
     app = world.screen(world.member, "agreements", agreement=agreement.id)
     assert existing(agreement.document_digest) in said(app)
     assert not app.text_input
+    assert not app.text_area
     assert [button.label for button in app.main.button] == ["All agreements"]
 
 
@@ -98,7 +101,7 @@ def test_declining_asks_for_a_reason_and_names_what_ends(world: World) -> None:
 
 def test_terminating_says_how_many_grants_end_with_it(world: World) -> None:
     grant = world.grant()
-    app = world.screen(world.coordinator, "agreements", agreement=grant.agreement_id)
+    app = world.screen(world.coordinator, "agreements", agreement=grant.agreement_id, part="life")
     form = f"agreement.terminate:{grant.agreement_id}"
     click(app, f"{form}.open")
     assert "active now: 1" in said(app)
