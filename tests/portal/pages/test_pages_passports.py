@@ -210,7 +210,7 @@ def test_a_credential_from_elsewhere_counts_on_the_issuers_word(world: World) ->
 def test_a_credential_under_another_key_or_name_is_refused(world: World) -> None:
     data, key = foreign(world, subject="Northfield Uni")
     other = SigningKey.generate().public.raw.hex()
-    assert any(code in said(taking_over(world, data, other)) for code in ("bad_signature", "signature", "no_key"))
+    assert "bad_signature" in said(taking_over(world, data, other))
     assert "bad_public_key" in said(taking_over(world, data, "nonsense"))
     app = taking_over(world, data, key.public.raw.hex())
     assert "other_subject" in said(app)
