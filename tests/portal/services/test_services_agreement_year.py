@@ -487,10 +487,23 @@ def test_no_service_edits_or_takes_away_what_was_tabled(world: World, until: str
         for actor in (ada, world.actor("ben")):
             with pytest.raises((Conflict, Forbidden)):
                 service.counter(actor, agreement.id, clauses=clauses(CLAUSES))
+            if until == "signed":
+                continue  # nobody is bound before the last signature: one may still say no, which keeps what was signed
             with pytest.raises((Conflict, Forbidden)):
                 service.decline(actor, agreement.id, reason="Second thoughts.")
     assert world.size == size
     assert service.get(ada, agreement.id) == agreement
+
+
+def test_a_text_declined_after_a_signature_keeps_the_signature(world: World) -> None:
+    agreement, service = world.agreement(until="signed"), world.portal.agreements
+    declined = service.decline(world.actor("ben"), agreement.id, reason="Second thoughts.")
+    (before,), (after,) = agreement.versions, declined.versions
+    assert after.status is VersionStatus.DECLINED
+    assert (after.document, after.digest, after.signatures) == (before.document, before.digest, before.signatures)
+    assert service.export(world.actor("ben"), agreement.id)["signatures"]
+    with pytest.raises(Conflict):
+        service.sign(world.actor("ada"), agreement.id, typed_name="Ada", document_digest=before.digest or "")
 
 
 def test_the_api_has_no_way_to_delete_an_agreement_and_one_way_to_edit_a_draft(world: World) -> None:
