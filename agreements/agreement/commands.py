@@ -6,7 +6,7 @@ from pydantic import Field
 
 from agreements.actors import PartyKind
 from agreements.agreement.versions import Change, FrameworkRef
-from agreements.clauses import Clause, Form, SuspensionReason
+from agreements.clauses import Clause, Form, SafeHarbour, SuspensionReason
 from agreements.deciders import Value
 from agreements.dsse import Envelope
 from agreements.scopes import Operation, PerMinute
@@ -73,13 +73,14 @@ class Sign(Value):
     """Sign for a party.
 
     ``keys`` are that party's active public keys (raw, hex), and ``missing`` what keeps the agreement from entering into
-    force; both are given by the service.
+    force; both are given by the service, for the signature after ``signed_before`` others (None where it does not say).
     """
 
     party: PartyKind
     envelope: Envelope
     keys: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    signed_before: int | None = None
 
 
 class Decline(Value):
@@ -101,11 +102,12 @@ class Terminate(Value):
 
 
 class Suspend(Value):
-    """Stop all access until it is lifted."""
+    """Stop all access until it is lifted. ``safe_harbour`` is the framework's, given by the service for a schedule."""
 
     reason: SuspensionReason
     statement: Statement
     duty_keys: tuple[str, ...] = ()
+    safe_harbour: SafeHarbour | None = None
 
 
 class Lift(Value):
@@ -116,10 +118,11 @@ class Lift(Value):
 
 
 class FileAppeal(Value):
-    """Object to a suspension."""
+    """Object to a suspension. ``safe_harbour`` is the framework's, given by the service for a schedule."""
 
     number: int
     text: Statement
+    safe_harbour: SafeHarbour | None = None
 
 
 class DecideAppeal(Value):
@@ -131,9 +134,10 @@ class DecideAppeal(Value):
 
 
 class LapseAppeal(Value):
-    """Record that an appeal was not decided in time."""
+    """Record that an appeal was not decided in time. ``safe_harbour`` is the framework's, given for a schedule."""
 
     number: int
+    safe_harbour: SafeHarbour | None = None
 
 
 class Narrow(Value):

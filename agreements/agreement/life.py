@@ -46,7 +46,7 @@ def suspend(state: Agreement, command: Suspend, actor: Actor, now: datetime) -> 
             f"Agreement {state.id} is under suspension {state.suspension.number} already.",
             hint="Lift that one first if the reason has changed.",
         )
-    clause = only(state.clauses, SafeHarbour) or SafeHarbour(clause_id="none", title="none", text="none")
+    clause = _harbour(state, command) or SafeHarbour(clause_id="none", title="none", text="none")
     at_once = command.reason in {SuspensionReason.REQUESTED, *(clause.immediate_reasons or ())}
     notice = timedelta() if at_once else timedelta(hours=clause.notice_hours or 0)
     return [
@@ -91,7 +91,7 @@ def file_appeal(state: Agreement, command: FileAppeal, actor: Actor, now: dateti
             hint="Ask a coordinator to lift it.",
             fixer=Fixer.COORDINATOR,
         )
-    clause = only(state.clauses, SafeHarbour)
+    clause = _harbour(state, command)
     days = clause.decision_days if clause is not None else None
     return [
         SuspensionAppealed(
@@ -111,13 +111,25 @@ def decide_appeal(state: Agreement, command: DecideAppeal, actor: Actor, now: da
     """Answer an appeal; nobody judges their own suspension."""
     coordinator(actor)
     suspension = _open(state, command.number)
-    _undecided(suspension)
+    appeal = _undecided(suspension)
     if actor.person_id == suspension.by_id:
         raise Forbidden(
             "own_suspension",
             "Whoever suspended an agreement does not decide the appeal against it.",
             hint="Ask another coordinator, or lift the suspension.",
             fixer=Fixer.COORDINATOR,
+        )
+    if actor.person_id == appeal.filed_by:
+        raise Forbidden(
+            "own_appeal", "Nobody decides the appeal they filed.", hint="Ask another coordinator.",
+            fixer=Fixer.COORDINATOR,
+        )  # fmt: skip
+    # Silence has its consequence by the agreement: a late no must not come before the clock that records it.
+    if not command.upheld and appeal.decide_by is not None and now >= appeal.decide_by:
+        raise Conflict(
+            "decision_too_late",
+            f"The lab had until {appeal.decide_by:%Y-%m-%d %H:%M} UTC to decide the appeal.",
+            hint="Uphold it, or let the agreement's clock record that it was not decided.",
         )
     outcome = AppealOutcome.UPHELD if command.upheld else AppealOutcome.DISMISSED
     decided = AppealDecided(
@@ -149,7 +161,7 @@ def lapse_appeal(state: Agreement, command: LapseAppeal, actor: Actor, now: date
         reasons=f"The lab had until {appeal.decide_by:%Y-%m-%d %H:%M} UTC and did not decide.",
         at=now,
     )
-    clause = only(state.clauses, SafeHarbour)
+    clause = _harbour(state, command)
     if clause is None or clause.on_silence != "lifted":
         return [lapsed]
     return [lapsed, _lifted(suspension, actor, "The appeal was not decided in time.", now)]
@@ -214,6 +226,11 @@ def close(state: Agreement, command: Close, actor: Actor, now: datetime) -> Sequ
             hint="Fulfil or waive them, or close it as not fulfilled.",
         )
     return [AgreementClosed(fulfilled=command.fulfilled, note=command.note, at=now)]
+
+
+def _harbour(state: Agreement, command: Suspend | FileAppeal | LapseAppeal) -> SafeHarbour | None:
+    """The agreement's own clause, else that of the framework it belongs to."""
+    return only(state.clauses, SafeHarbour) or command.safe_harbour
 
 
 def _open(state: Agreement, number: int) -> Suspension:

@@ -65,6 +65,7 @@ def offer(state: Agreement, actor: Actor, now: datetime) -> Sequence[Event]:
     """The lab's word: this text, frozen from now on."""
     coordinator(actor)
     proposal = on_the_table(state, VersionStatus.DRAFT, VersionStatus.COUNTERED)
+    _lasts(state, proposal, now)
     if proposal.status is VersionStatus.COUNTERED:
         return [AgreementOffered(document_digest=proposal.digest or "", document=proposal.document, at=now)]
     check_clauses(proposal.clauses, state.form)
@@ -90,6 +91,7 @@ def counter(state: Agreement, command: Counter, actor: Actor, now: datetime) -> 
             "note": command.note,
         }
     )
+    _lasts(state, answer, now)
     document = state.composed(answer)
     return [
         AgreementCountered(
@@ -145,6 +147,7 @@ def propose(state: Agreement, command: Propose, actor: Actor, now: datetime) -> 
     )
     if side is PartyKind.LAB:
         return [begun]
+    _lasts(state, version_begun(begun), now)
     document = state.composed(version_begun(begun))
     return [
         begun,
@@ -215,6 +218,13 @@ def sign(state: Agreement, command: Sign, actor: Actor, now: datetime) -> Sequen
         raise Conflict("signed_already", "You have signed this version; the next signature is somebody else's.")
     if proposal.change is not Change.FIRST:
         running(state, now)
+        _lasts(state, proposal, now)
+    if command.signed_before not in {None, len(proposal.signatures)}:
+        raise Conflict(
+            "signed_meanwhile",
+            f"Somebody else has signed version {proposal.number} meanwhile.",
+            hint="Look at it again, and sign it then.",
+        )
     public_key = check_signature(state, command.envelope, command.keys)
     if any(other.public_key == public_key and other.party is not place.party for other in proposal.signatures):
         raise VerificationError("same_key_twice", "The other party signed with this very key.")
@@ -297,9 +307,9 @@ def check_signature(state: Agreement, envelope: Envelope, keys: Sequence[str]) -
 
 
 def decline(state: Agreement, command: Decline, actor: Actor, now: datetime) -> Sequence[Event]:
-    """The other side's text is refused, by the side whose turn it is."""
+    """The other side's text is refused; also after signatures, since nobody is bound before the last one."""
     side = side_of(state, actor)
-    proposal = on_the_table(state, VersionStatus.OFFERED, VersionStatus.COUNTERED, to=side)
+    proposal = on_the_table(state, *_TABLED, to=side)
     if _text_of(proposal) is side:
         raise Forbidden(
             "own_text", "One's own text is withdrawn, not declined.", hint="Withdraw it.", fixer=Fixer.CALLER
@@ -338,6 +348,17 @@ def _next_number(state: Agreement) -> int:
             hint="Begin a new agreement.",
         )
     return len(state.versions) + 1
+
+
+def _lasts(state: Agreement, proposal: Version, now: datetime) -> None:
+    """A change that ended the agreement in the past would undo what was allowed then, and move what is owed."""
+    ends = state.end_under(proposal)
+    if ends is not None and ends <= now:
+        raise Conflict(
+            "term_over_at_once",
+            f"The term of {proposal.term_days:,} days was over on {ends:%Y-%m-%d %H:%M} UTC.",
+            hint="Agree on a longer term, or terminate the agreement.",
+        )
 
 
 def _differs(before: Version, title: str, clauses: Sequence[Clause]) -> None:

@@ -62,6 +62,9 @@ class Effect(Value):
 
 TRACKED_ONLY = Effect(compiles_to=Target.TRACKED, summary="Recorded and shown; the portal cannot prevent a breach.")
 
+MAX_RENDERED = 100_000
+"""How many characters a clause may come to. A text may cite its data often, and the data may be long."""
+
 WORDS = frozenset({"clause_id", "title", "text", "kind"})
 """The fields of a clause that are not its data."""
 
@@ -87,17 +90,21 @@ class ClauseBase(Value):
         return self
 
     def rendered(self) -> str:
-        """The clause as people read it. Raises ValueError where the text cites anything but a field of the clause."""
+        """The clause as people read it.
+
+        Raises ValueError where the text cites anything but a field of the clause, or grows beyond measure.
+        """
         data = self.readable_data()
         words: list[str] = []
+        length = 0
         # Only plain field names: format specifications and attribute access have no business in a contract.
         for literal, name, specification, conversion in Formatter().parse(self.text):
-            words.append(literal)
-            if name is None:
-                continue
-            if name not in data or specification or conversion:
+            if name is not None and (name not in data or specification or conversion):
                 raise ValueError(f"the text of clause {self.clause_id!r} cites {{{name}}}, which it does not have")
-            words.append(data[name])
+            words += [literal, data[name] if name is not None else ""]
+            length += len(words[-2]) + len(words[-1])
+            if length > MAX_RENDERED:
+                raise ValueError(f"the text of clause {self.clause_id!r} comes to over {MAX_RENDERED:,} characters")
         return "".join(words)
 
     def readable_data(self) -> dict[str, str]:

@@ -33,6 +33,7 @@ from agreements.clauses.conduct import (
 )
 from agreements.errors import Conflict, Invalid
 from agreements.scopes import Scope
+from agreements.texts import LAYOUT, unprintable
 
 C = TypeVar("C", bound=ClauseBase)
 
@@ -119,7 +120,11 @@ def parse_clauses(data: object) -> tuple[Clause, ...]:
 
 
 def check_clauses(clauses: Sequence[Clause], form: Form = Form.STANDALONE) -> None:
-    """Refuse a set of clauses that cannot govern: repeated ids or kinds, or not what its form needs."""
+    """Refuse a set of clauses that cannot govern: repeated ids or kinds, not what its form needs, or not to be read.
+
+    Raises Invalid. Only asked of what is put forward: what was signed before stays readable.
+    """
+    _check_words(clauses)
     ids = [clause.clause_id for clause in clauses]
     if repeated := sorted({name for name in ids if ids.count(name) > 1}):
         raise Invalid("repeated_clause", f"Clause ids appear twice: {', '.join(repeated)}.", hint="Rename one.")
@@ -143,6 +148,19 @@ def check_clauses(clauses: Sequence[Clause], form: Form = Form.STANDALONE) -> No
             f"There are several clauses of kind {', '.join(twice)}; only one could govern.",
             hint="Merge them.",
         )
+
+
+def _check_words(clauses: Sequence[Clause]) -> None:
+    for clause in clauses:
+        found = [unprintable(line) for line in (clause.title, *clause.readable_data().values())]
+        mark = next(filter(None, [unprintable(clause.text, LAYOUT), *found]), None)
+        if mark is not None:
+            raise Invalid(
+                "unprintable_text",
+                f"Clause {clause.clause_id} holds the character U+{ord(mark):04X}, which hides or reorders words.",
+                hint="Write the clause without it: everybody has to read the same text.",
+                param=clause.clause_id,
+            )
 
 
 def only(clauses: Sequence[Clause], kind: type[C]) -> C | None:

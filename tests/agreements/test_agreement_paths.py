@@ -412,7 +412,7 @@ class Paths(RuleBasedStateMachine):
 
 
 TestPaths = Paths.TestCase
-TestPaths.settings = settings(max_examples=120, stateful_step_count=45)
+TestPaths.settings = settings(max_examples=70, stateful_step_count=40)
 
 
 def in_force(*changed: Any) -> Agreement:
@@ -541,7 +541,7 @@ def stored_by(clauses: Any) -> list[tuple[str, dict[str, Any]]]:
     stored: list[tuple[str, dict[str, Any]]] = []
     state = Agreement()
     steps: list[tuple[Any, Actor]] = [(lambda _: drafting(clauses), ADA), (lambda _: Offer(), ADA)]
-    steps += [(lambda s: signing(s, PartyKind.INSTITUTION), BEN), (lambda s: signing(s, PartyKind.LAB), ADA)]
+    steps += [(lambda s: signing(s, PartyKind.INSTITUTION), BEN), (lambda s: signing(s, PartyKind.LAB), ABE)]
     for command, actor in steps:
         events = AGREEMENT.decide(state, command(state), actor, NOW)
         stored += [(event.type_name, event.body()) for event in events]
