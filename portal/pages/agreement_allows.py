@@ -10,8 +10,8 @@ from agreements.actors import Actor
 from agreements.agreement import Agreement
 from agreements.errors import Fixer
 from agreements.scopes import Operation
+from portal.pages.clause_view import effect_line
 from portal.pages.context import portal
-from portal.pages.parts import row, status
 from portal.pages.words import count, literal, sentence
 from portal.services.agreement_facts import Allowance, Budget, ClauseEffects
 
@@ -103,8 +103,5 @@ def _budget(budget: Budget) -> None:
 def _sources(clauses: Sequence[ClauseEffects]) -> None:
     """Each clause with what it compiles to."""
     for clause in clauses:
-        st.markdown(f"**{literal(clause.title)}**")
-        for effect in clause.effects:
-            with row():
-                status(effect.kind)
-                st.caption(f"{effect.compiles_to.label}: {literal(effect.summary)}")
+        lines = [f"**{literal(clause.title)}**", *(effect_line(effect) for effect in clause.effects)]
+        st.markdown("  \n".join(lines))

@@ -146,9 +146,10 @@ def _choice(label: str, name: str, options: Sequence[str], worded: Callable[[str
         st.session_state[key] = None
     st.selectbox(
         label,
-        [None, *options],
-        format_func=lambda value: "any" if value is None else worded(value),
+        options,
+        format_func=worded,
         key=key,
+        placeholder="any",
         on_change=_keep,
         args=(name,),
         width=220,

@@ -80,7 +80,7 @@ def _steps(agreement: Agreement, now: datetime) -> Iterator[NextStep]:
         yield NextStep("compress", f"access is narrowed to {literal(allowed)}", "life")
     if status in (AgreementStatus.EXPIRED, AgreementStatus.TERMINATED):
         ended = agreement.ends_at
-        text = f"it is {status.label}" + (f" since {ended:%d %b %Y}" if ended else "") + "; the lab closes the books"
+        text = status.label + (f" {ended:%d %b %Y}" if ended else "") + "; the lab closes the books"
         yield NextStep("inventory_2", text, "life", "Close the books", PartyKind.LAB)
     if status is AgreementStatus.IN_FORCE and agreement.proposal is None and _ends_soon(agreement, now):
         yield NextStep(

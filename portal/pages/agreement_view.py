@@ -16,7 +16,7 @@ from portal.pages.agreement_edit import EDIT, answer_editor, change_editor
 from portal.pages.agreement_life import life_part
 from portal.pages.agreement_list import term_bar
 from portal.pages.agreement_moves import moves
-from portal.pages.agreement_next import next_steps, side_name, waits_for
+from portal.pages.agreement_next import next_steps, waits_for
 from portal.pages.agreement_sign import sign_part
 from portal.pages.agreement_talk import comments_part
 from portal.pages.agreement_terms import terms_part
@@ -119,15 +119,9 @@ def banner(actor: Actor, agreement: Agreement, now: datetime) -> None:
             icon=":material/info:",
         )
     for step in next_steps(agreement, now):
-        words = f"{sentence(step.text)}."
-        if step.by is not None:
-            words += f" By {when(step.by, now)}."
-        if waits_for(step, agreement, actor):
-            st.info(f"**Your turn.** {words}", icon=f":material/{step.icon}:")
-        elif step.party is not None:
-            st.info(f"{words} Next: {side_name(agreement, step.party)}.", icon=f":material/{step.icon}:")
-        else:
-            st.info(words, icon=f":material/{step.icon}:")
+        by = f" by {when(step.by, now)}" if step.by is not None else ""
+        turn = "**Your turn.** " if waits_for(step, agreement, actor) else ""
+        st.info(f"{turn}{sentence(step.text)}{by}.", icon=f":material/{step.icon}:")
     if agreement.closed_at is not None:
         how = "fulfilled" if agreement.fulfilled else "not fulfilled"
         note = f": {literal(agreement.close_note)}" if agreement.close_note else "."

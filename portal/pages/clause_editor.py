@@ -13,7 +13,7 @@ import streamlit as st
 from agreements.clauses import Clause, PlainClause, clause_kinds, parse_clauses
 from agreements.errors import Invalid
 from portal.pages.clause_fields import Offered, Spec, blank, draw, read, row_count, specs_of
-from portal.pages.clause_view import effect_lines
+from portal.pages.clause_view import effect_lines, kind_badge
 from portal.pages.context import portal
 from portal.pages.words import literal, prose, sentence
 from portal.pages.writing import afresh, field
@@ -106,7 +106,7 @@ def _clause(form: str, desk: _Desk, place: int, name: str, offered: Offered) -> 
     now = _edited(form, before)
     clause, fault = _parsed(now)
     icon = ":material/error:" if fault else ":material/edit:" if _differs(before, clause) else None
-    label = f"{place + 1}. {literal(now['title'])} :small[{before['kind'].replace('_', ' ')}]"
+    label = f"{place + 1}. {literal(now['title'])} {_effects(clause)}"
     with st.expander(label, icon=icon, key=field(form, f"{name}.card")):
         if fault:
             st.error(f"**{literal(now['title'])}**: {literal(fault)}", icon=":material/error:")
@@ -117,6 +117,12 @@ def _clause(form: str, desk: _Desk, place: int, name: str, offered: Offered) -> 
             st.caption("How it reads")
             st.markdown(prose(clause.rendered()))
             effect_lines(clause)
+
+
+def _effects(clause: Clause | None) -> str:
+    """The badges that stand behind the title of a closed card."""
+    kinds = {effect.kind: None for effect in clause.effects()} if clause is not None else {}
+    return " ".join(kind_badge(kind) for kind in kinds)
 
 
 def _parsed(data: Mapping[str, Any]) -> tuple[Clause | None, str]:

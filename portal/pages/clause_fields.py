@@ -142,8 +142,17 @@ def draw(form: str, path: str, spec: Spec, before: Any, offered: Offered) -> Non
         case "whole number":
             _number(label, key, spec)
         case "choice":
-            options = [None, *spec.options] if spec.optional else list(spec.options)
-            st.selectbox(spec.label, options, format_func=_named, key=key, persist_state="session")
+            # Emptied, such a field is not set; one that needs a value cannot be emptied.
+            index = None if spec.optional else 0
+            st.selectbox(
+                label,
+                spec.options,
+                index=index,
+                format_func=_named,
+                key=key,
+                placeholder=NOT_SET,
+                persist_state="session",
+            )
         case "set":
             _set(label, key, spec, before, offered)
         case _:
@@ -157,8 +166,8 @@ def _held(spec: Spec, value: Any) -> Any:
     return "" if spec.shape == "line" and value is None else value
 
 
-def _named(value: str | None) -> str:
-    return NOT_SET if value is None else value.replace("_", " ")
+def _named(value: str) -> str:
+    return value.replace("_", " ")
 
 
 def _number(label: str, key: str, spec: Spec) -> None:

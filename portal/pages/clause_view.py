@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from agreements.clauses import Clause
-from portal.pages.parts import row, status
+from agreements.clauses import Clause, Effect, EffectKind
+from portal.pages.parts import LOOKS
 from portal.pages.words import literal, prose
 
 
@@ -21,11 +21,19 @@ def clause_body(number: int, clause: Clause) -> None:
 
 
 def effect_lines(clause: Clause) -> None:
-    """Each effect of the clause: how far software carries it, what it compiles to, what that means."""
-    for effect in clause.effects():
-        with row():
-            status(effect.kind)
-            words = literal(effect.summary)
-            label = effect.compiles_to.label
-            # A duty compiles to a duty: said once is enough.
-            st.caption(words if label.split()[0] == effect.kind.value else f"{label}: {words}")
+    """Each effect of the clause on a line of its own."""
+    st.markdown("  \n".join(effect_line(effect) for effect in clause.effects()))
+
+
+def effect_line(effect: Effect) -> str:
+    """How far software carries an effect, what it compiles to and what that means, as Markdown."""
+    label, words = effect.compiles_to.label, literal(effect.summary)
+    # A duty compiles to a duty: said once is enough.
+    said = words if label.split()[0] == effect.kind.value else f"{label}: {words}"
+    return f"{kind_badge(effect.kind)} :small[{said}]"
+
+
+def kind_badge(kind: EffectKind) -> str:
+    """How far software carries something, as a badge within Markdown: icon, word and colour."""
+    look = LOOKS[kind]
+    return f":{look.colour}-badge[:material/{look.icon}: {kind.value}]"

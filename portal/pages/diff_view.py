@@ -69,7 +69,8 @@ def marked(segments: Iterable[Segment]) -> str:
             parts.append(text)
         else:
             tag, style = _MARKS[segment.op]
-            parts.append(f'<{tag} style="{style}">{text}</{tag}>')
+            words = text.rstrip()
+            parts.append(f'<{tag} style="{style}">{words}</{tag}>{text[len(words) :]}')
     return "".join(parts)
 
 
