@@ -5,24 +5,21 @@ the bidirectional overrides that reorder what a reader sees are refused rather t
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError
 
 from agreements.errors import Invalid
+from agreements.texts import LAYOUT, unprintable
 
 M = TypeVar("M", bound=BaseModel)
 
-_LAYOUT = frozenset("\n\t")
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
 
 def _refuse_unprintable(text: str, allowed: frozenset[str]) -> str:
-    for character in text:
-        category = unicodedata.category(character)
-        if (category in ("Cc", "Cs") and character not in allowed) or character in _REORDERING:
-            raise ValueError(f"the character U+{ord(character):04X} is not allowed here")
+    character = unprintable(text, allowed)
+    if character is not None:
+        raise ValueError(f"the character U+{ord(character):04X} is not allowed here")
     return unicodedata.normalize("NFC", text)
 
 
@@ -31,7 +28,7 @@ def _line(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return _refuse_unprintable(text.replace("\r\n", "\n"), _LAYOUT)
+    return _refuse_unprintable(text.replace("\r\n", "\n"), LAYOUT)
 
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=160), AfterValidator(_line)]
@@ -47,6 +44,21 @@ Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 """A SHA-256 digest as the portal writes it."""
 
 
+def clean(fields: Mapping[str, Any], *, lines: Collection[str] = ()) -> dict[str, Any]:
+    """``fields`` with their texts made safe to keep, those named in ``lines`` as one line each; lengths are not judged.
+
+    For commands whose own fields bound them. Raises Invalid ``bad_input`` naming the first field that does not fit.
+    """
+    found = dict(fields)
+    for name, value in fields.items():
+        if isinstance(value, str):
+            try:
+                found[name] = _line(value.strip()) if name in lines else _prose(value.strip())
+            except ValueError as error:
+                raise _bad_input(name, str(error)) from None
+    return found
+
+
 def parse(model: type[M], data: Mapping[str, Any]) -> M:
     """``data`` as ``model``. Raises Invalid ``bad_input`` naming the first field that does not fit.
 
@@ -57,9 +69,13 @@ def parse(model: type[M], data: Mapping[str, Any]) -> M:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise Invalid(
-            "bad_input",
-            f"{field or 'The input'}: {first['msg']}.",
-            hint="Correct the field and send it again.",
-            param=field or None,
-        ) from None
+        raise _bad_input(field, first["msg"]) from None
+
+
+def _bad_input(field: str, rule: str) -> Invalid:
+    return Invalid(
+        "bad_input",
+        f"{field or 'The input'}: {rule}.",
+        hint="Correct the field and send it again.",
+        param=field or None,
+    )

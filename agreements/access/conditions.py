@@ -69,7 +69,8 @@ def _agreement(case: Case) -> Denied | None:
     for agreement in case.held.agreements:
         status = agreement.status_on(case.now)
         if status is AgreementStatus.SUSPENDED and agreement.suspension is not None:
-            overdue = agreement.suspension.reason is SuspensionReason.OVERDUE_DUTY
+            # What a coordinator suspended by hand, a coordinator lifts.
+            overdue = agreement.suspension.reason is SuspensionReason.OVERDUE_DUTY and agreement.suspension.automatic
             return Denied(
                 code="agreement_suspended",
                 message=f"Agreement {agreement.id} is suspended since {agreement.suspension.takes_effect_at:%Y-%m-%d} "
@@ -102,11 +103,12 @@ def _versions(case: Case) -> Denied | None:
                 hint="Ask a coordinator for a new grant.",
                 fixer=Fixer.COORDINATOR,
             )
-        if version.grace_ends_at is not None and version.replaced_at is not None and case.now >= version.grace_ends_at:
+        replaced_at, ended_at = version.replaced_at, version.grace_ends_at
+        if replaced_at is not None and ended_at is not None and not version.works_on(case.now):
             return Denied(
                 code="agreement_superseded",
                 message=f"The {whose} rests on version {version.number} of agreement {agreement.id}, replaced on "
-                f"{version.replaced_at:%Y-%m-%d}; it worked on until {version.grace_ends_at:%Y-%m-%d %H:%M} UTC.",
+                f"{replaced_at:%Y-%m-%d}; it worked on until {ended_at:%Y-%m-%d %H:%M} UTC.",
                 hint="Issue a new token: it will be under the version now in force."
                 if whose == "token"
                 else "Ask a coordinator for a grant under the version now in force.",

@@ -128,6 +128,10 @@ class Version(Value):
             raise TypeError("every form of agreement has a term")
         return term.days
 
+    def works_on(self, now: datetime) -> bool:
+        """Whether grants and tokens under it work at ``now``, as far as it comes to versions."""
+        return self.effective_at is not None and (self.grace_ends_at is None or now < self.grace_ends_at)
+
     @property
     def grace(self) -> timedelta:
         """How long it goes on working once it is replaced."""

@@ -36,6 +36,9 @@ from agreements.errors import Conflict, Fixer, Forbidden, Invalid
 MOST_TIME = timedelta(days=3660)
 """For sanity alone: how far ahead a date can be put. Agreements set the times that matter."""
 
+MAX_INCIDENTS = 1000
+"""For sanity alone: every reader of the ledger reads them all."""
+
 _REPORTING = (Role.PARTNER_LEAD, Role.PARTNER_MEMBER, Role.RESEARCHER)
 
 
@@ -181,6 +184,13 @@ def _report(state: Ledger, command: ReportIncident, actor: Actor, now: datetime)
     if command.aware_at > now:
         raise Invalid("aware_in_future", "Nobody is aware of an incident that is still to come.", param="aware_at")
     number = len(state.incidents) + 1
+    if number > MAX_INCIDENTS:
+        raise Conflict(
+            "too_many_incidents",
+            f"{MAX_INCIDENTS:,} incidents are on record under this agreement, the most there can be.",
+            hint="Tell a coordinator by another way.",
+            fixer=Fixer.COORDINATOR,
+        )
     due_at = None if command.within_hours is None else command.aware_at + timedelta(hours=command.within_hours)
     return [
         IncidentReported(

@@ -203,7 +203,9 @@ class AgreementFacts:
                 [agreement_id],
             )
         )
-        affected = [grant for one in (agreement_id, *schedules) for grant in self._agreements.grants_under(one)]
+        # An amended framework goes on holding for its schedules; what they grant pins their own versions.
+        concerned = (agreement_id,) if act is Act.AMEND else (agreement_id, *schedules)
+        affected = [grant for one in concerned for grant in self._agreements.grants_under(one)]
         grants = _fates(act, agreement, [grant for grant in affected if grant.active_on(now)], now)
         stopping = [fate.grant.id for fate in grants if not fate.goes_on]
         return Consequences(

@@ -1,7 +1,7 @@
 """Agreements: drafted from templates, negotiated, signed by both sides, changed, suspended, ended."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from agreements.actors import LAB, Actor, PartyKind
 from agreements.agreement import (
@@ -29,14 +29,14 @@ from agreements.agreement import (
     Widen,
     Withdraw,
 )
-from agreements.clauses import Form, parse_clauses
+from agreements.clauses import Form, SafeHarbour, parse_clauses
 from agreements.dsse import Envelope
 from agreements.errors import Conflict, Invalid, NotFound
 from agreements.grants import Grant
 from agreements.ids import new_id
 from agreements.standard_terms import Template
 from agreements.succession import fates
-from portal.inputs import parse
+from portal.inputs import clean, parse
 from portal.services.aggregates import AGREEMENTS, GRANTS
 from portal.services.duty_book import DutyBook
 from portal.services.institutions import InstitutionService
@@ -44,6 +44,8 @@ from portal.services.kernel import Kernel, Step
 from portal.services.prerequisites import Prerequisites
 from portal.services.templates import USUAL, TemplateService
 from portal.standing import represents
+
+C = TypeVar("C", bound=AgreementCommand)
 
 
 class AgreementService:
@@ -86,7 +88,7 @@ class AgreementService:
         chosen = self._library.for_draft(template_id)
         institution = self._institutions.get(institution_id)
         agreement_id = new_id("agr")
-        command = parse(
+        command = _command(
             DraftAgreement,
             {
                 "agreement_id": agreement_id,
@@ -237,9 +239,11 @@ class AgreementService:
     ) -> Agreement:
         signer = agreement.institution_id if party is PartyKind.INSTITUTION else LAB
         proposal = agreement.proposal
-        last = proposal is not None and len(proposal.signatures) + 1 == len(proposal.order)
+        before = _signed_before(proposal, envelope)
+        last = proposal is not None and before is not None and before + 1 == len(proposal.order)
         missing = self._prerequisites.missing(agreement, proposal) if last and proposal is not None else ()
-        command = Sign(party=party, envelope=envelope, keys=self._institutions.active_keys(signer), missing=missing)
+        keys = self._institutions.active_keys(signer)
+        command = Sign(party=party, envelope=envelope, keys=keys, missing=missing, signed_before=before)
         carried = self._carried_over(agreement, proposal) if last and proposal is not None else ()
         steps = [Step(AGREEMENTS, agreement.id, command), *carried]
         self._kernel.execute_all(steps, actor, idempotency_key=idempotency_key)
@@ -271,7 +275,12 @@ class AgreementService:
         idempotency_key: str | None = None,
     ) -> Agreement:
         """Stop all access, by notice, until it is lifted; the next request is refused once it takes effect."""
-        fields = {"reason": reason, "statement": statement, "duty_keys": tuple(duty_keys)}
+        fields = {
+            "reason": reason,
+            "statement": statement,
+            "duty_keys": tuple(duty_keys),
+            "safe_harbour": self._safe_harbour(actor, agreement_id),
+        }
         return self._do(actor, agreement_id, Suspend, fields, idempotency_key)
 
     def lift(
@@ -284,7 +293,8 @@ class AgreementService:
         self, actor: Actor, agreement_id: str, *, number: int, text: str, idempotency_key: str | None = None
     ) -> Agreement:
         """Object to a suspension; the clock of the agreement starts for the lab."""
-        return self._do(actor, agreement_id, FileAppeal, {"number": number, "text": text}, idempotency_key)
+        fields = {"number": number, "text": text, "safe_harbour": self._safe_harbour(actor, agreement_id)}
+        return self._do(actor, agreement_id, FileAppeal, fields, idempotency_key)
 
     def decide_appeal(
         self,
@@ -343,6 +353,10 @@ class AgreementService:
         undone = self._duties.open_keys(self.get(actor, agreement_id), self._kernel.clock())
         fields = {"fulfilled": fulfilled, "note": note, "open_duties": undone}
         return self._do(actor, agreement_id, Close, fields, idempotency_key)
+
+    def _safe_harbour(self, actor: Actor, agreement_id: str) -> SafeHarbour | None:
+        """The clause by which suspensions are notified and appealed: the agreement's, else its framework's."""
+        return self._duties.clause(self.get(actor, agreement_id), SafeHarbour)
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
@@ -418,9 +432,22 @@ class AgreementService:
     ) -> Agreement:
         """Carry out one command on an agreement that the actor may see."""
         self.get(actor, agreement_id)
-        command = parse(kind, fields)
+        command = _command(kind, fields)
         self._kernel.execute(AGREEMENTS, agreement_id, command, actor, idempotency_key=idempotency_key)
         return self.get(actor, agreement_id)
+
+
+def _command(kind: type[C], fields: Mapping[str, object]) -> C:
+    return parse(kind, clean(fields, lines={"title"}))
+
+
+def _signed_before(proposal: Version | None, envelope: Envelope) -> int | None:
+    """How many signatures come before this one; of one that is sent again, how many came before it then."""
+    if proposal is None:
+        return None
+    sent = envelope.to_json()
+    again = (number for number, one in enumerate(proposal.signatures) if one.envelope == sent)
+    return next(again, len(proposal.signatures))
 
 
 def _visible(actor: Actor, agreement: Agreement) -> bool:

@@ -264,7 +264,8 @@ class CampaignService:
             return None
         stream = next(iter(committed.versions))
         category, _, object_id = stream.partition("/")
-        if category != CAMPAIGNS.decider.category:
+        started = committed.versions[stream] == 1
+        if category != CAMPAIGNS.decider.category or not started:
             raise Conflict(
                 "idempotency_key_reused",
                 "The idempotency key stands for another request.",

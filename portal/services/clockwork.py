@@ -15,7 +15,7 @@ from typing import Protocol
 
 from agreements.actors import Actor
 from agreements.agreement import Agreement, LapseAppeal, Lift, Narrow, Suspend, Widen
-from agreements.clauses import LateDuties, SuspensionReason, Vetting
+from agreements.clauses import LateDuties, SafeHarbour, SuspensionReason, Vetting
 from agreements.deciders import Value
 from agreements.duties import DutyState, Remind, Step
 from agreements.errors import ConcordatError
@@ -143,7 +143,9 @@ class Clockwork:
             appeal = suspension.appeal
             pending = suspension.lifted_at is None and appeal is not None and appeal.outcome is None
             if pending and appeal is not None and appeal.decide_by is not None and appeal.decide_by <= now:
-                self._kernel.execute(AGREEMENTS, agreement.id, LapseAppeal(number=suspension.number), APPEALS_CLOCK)
+                clause = self._book.clause(agreement, SafeHarbour)
+                lapse = LapseAppeal(number=suspension.number, safe_harbour=clause)
+                self._kernel.execute(AGREEMENTS, agreement.id, lapse, APPEALS_CLOCK)
                 done["appeals_lapsed"] += 1
 
     def _reminders(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
@@ -198,6 +200,7 @@ class Clockwork:
                 "reason": SuspensionReason.OVERDUE_DUTY,
                 "statement": rung.statement,
                 "duty_keys": rung.duty_keys,
+                "safe_harbour": self._book.clause(agreement, SafeHarbour),
             }
             self._kernel.execute(AGREEMENTS, agreement.id, parse(Suspend, fields), DUTY_LADDER)
             done["suspended"] += 1

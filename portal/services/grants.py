@@ -25,7 +25,7 @@ class GrantView(Value):
     used_tokens: int
     held_tokens: int
     active: bool
-    """Whether it opens anything now, agreement included."""
+    """Whether it opens anything now: it, the version it pins, the agreement and the agreement's framework hold."""
 
     @property
     def left_tokens(self) -> int:
@@ -145,12 +145,13 @@ class GrantService:
 
     def _view(self, grant: Grant) -> GrantView:
         usage = self._meter.usage(grant.id)
-        agreement = self._kernel.state(AGREEMENTS, grant.agreement_id)
-        now = self._kernel.clock()
+        held, now = self.held(grant), self._kernel.clock()
+        version = held.version
+        works = version is not None and version.works_on(now)
         return GrantView(
             grant=grant,
-            institution_name=agreement.institution_name,
+            institution_name=held.agreement.institution_name,
             used_tokens=usage.settled,
             held_tokens=usage.reserved,
-            active=grant.active_on(now) and agreement.in_force_on(now),
+            active=grant.active_on(now) and works and all(one.in_force_on(now) for one in held.agreements),
         )
