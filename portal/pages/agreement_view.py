@@ -164,6 +164,8 @@ def _chosen(actor: Actor, agreement: Agreement, now: datetime) -> str:
     if wanted not in options:
         mine = (step.part for step in next_steps(agreement, now) if waits_for(step, agreement, actor))
         wanted = next((part for part in mine if part in options), "terms")
+        # Kept, because after the reader's move it is no longer their turn, and the page would turn under their eyes.
+        st.query_params[PART] = wanted
     st.session_state[key] = wanted
     talk = len(agreement.comments)
 
