@@ -25,6 +25,7 @@ _TOAST = "writing.toast"
 _FORM = "writing.form:"
 _ROUND = "writing.round:"
 _REFUSED = "writing.refused:"
+_UNTOLD = "writing.untold"
 
 
 def instance(form: str) -> str:
@@ -56,6 +57,7 @@ def perform(
         result = call(current_actor(), key)
     except ConcordatError as refusal:
         st.session_state[_REFUSED + form] = refusal
+        st.session_state[_UNTOLD] = form
         return False
     afresh(form)
     st.session_state[_TOAST] = done if isinstance(done, str) else done(result)
@@ -80,6 +82,8 @@ def outcome(form: str) -> None:
     """Show why the form's last call was refused, if it was."""
     refusal = st.session_state.get(_REFUSED + form)
     if isinstance(refusal, ConcordatError):
+        if st.session_state.get(_UNTOLD) == form:
+            del st.session_state[_UNTOLD]
         refused(refusal)
 
 
@@ -96,7 +100,14 @@ def afresh(form: str) -> None:
 
 
 def flash() -> None:
-    """Show the success of the last call, once."""
+    """Show the success of the last call, once; or its refusal, where the screen no longer has the form that made it.
+
+    A form goes when somebody else moved meanwhile, which is also the usual reason of the refusal.
+    """
+    untold = st.session_state.pop(_UNTOLD, None)
+    if untold is not None:
+        outcome(untold)
+        forget(untold)
     message = st.session_state.pop(_TOAST, None)
     if message:
         st.toast(message, icon=":material/check_circle:")
