@@ -49,6 +49,11 @@ class Change(StrEnum):
     AMENDMENT = "amendment"
     RENEWAL = "renewal"
 
+    @property
+    def article(self) -> str:
+        """The change in a sentence."""
+        return {"first": "a first text", "amendment": "an amendment"}.get(self.value, f"a {self.value}")
+
 
 class Signature(Value):
     """One party's signature: who signed, with which key, over which digest."""

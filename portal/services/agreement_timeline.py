@@ -107,7 +107,7 @@ def _entered(event: AgreementEnteredIntoForce, _agreement: Agreement) -> tuple[s
 _STORIES: dict[type[Event], Callable[[Any, Agreement], tuple[str, str]]] = {
     AgreementDrafted: lambda event, _: (f"Drafted from the template {event.template_id}.", ""),
     AgreementEdited: lambda event, _: ("The draft was edited.", event.note),
-    AgreementProposed: lambda event, _: (f"Version {event.version}, a {event.change.value}, was begun.", event.note),
+    AgreementProposed: lambda event, _: (f"Version {event.version} was begun: {event.change.article}.", event.note),
     AgreementOffered: lambda event, _: ("Offered for signature.", ""),
     AgreementCountered: lambda event, agreement: (
         f"{_party(event.by, agreement)} put version {event.version} on the table.",
