@@ -331,12 +331,12 @@ def test_the_calendar_has_graces_appeals_and_vetting(world: World) -> None:
 
 
 def test_words_of_clauses_cannot_break_the_calendar(world: World) -> None:
-    hostile = 'Feedback\r\nEND:VEVENT\nBEGIN:VEVENT;x="y", \\ \x07 é ' + "long " * 18
-    agreement = in_force(world, feedback={"title": hostile[:120], "text": hostile})
+    title = 'Feedback END:VEVENT;x="y", \\ é ' + "long " * 18
+    hostile = 'Feedback\nEND:VEVENT\nBEGIN:VEVENT;x="y", \\ é ' + "long " * 18
+    agreement = in_force(world, feedback={"title": title[:120], "text": hostile})
     content = world.portal.duties.calendar(world.actor("ben"))
     entries = _entries(content)
     assert len([uid for uid in entries if uid.startswith(f"duty/{agreement.id}/")]) == 8
-    assert b"\x07" not in content
     assert all(len(line) <= 75 for line in content.split(b"\r\n"))
 
 
