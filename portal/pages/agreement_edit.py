@@ -57,7 +57,7 @@ def draft_editor(actor: Actor, agreement: Agreement, draft: Version) -> None:
 def answer_editor(actor: Actor, agreement: Agreement, tabled: Version) -> None:
     """Another text for the one on the table."""
     form = f"agreement.counter:{agreement.id}:{tabled.number}"
-    st.subheader(f"Your answer to version {tabled.number}", anchor=False)
+    st.header(f"Your answer to version {tabled.number}", anchor=False)
     st.markdown(
         "It is put on the table as a new version; the one before can no longer be signed. Say in the note why, so that "
         "the other side need not guess."
@@ -85,7 +85,7 @@ def change_editor(actor: Actor, agreement: Agreement, governing: Version, change
     """A change of what is in force, proposed by the institution."""
     form = f"agreement.propose:{agreement.id}:{change.value}:{governing.number}"
     article = "An" if change is Change.AMENDMENT else "A"
-    st.subheader(f"{article} {change.value} of version {governing.number}", anchor=False)
+    st.header(f"{article} {change.value} of version {governing.number}", anchor=False)
     st.markdown(
         "It is put on the table for the lab to answer. Until both have signed, what is in force stays in force."
         if change is Change.AMENDMENT

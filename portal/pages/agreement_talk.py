@@ -20,7 +20,7 @@ def comments_part(actor: Actor, agreement: Agreement, now: datetime) -> None:
     if not agreement.comments:
         empty("Nobody has remarked on a text yet.", icon="forum")
     for version in sorted({comment.version for comment in agreement.comments}, reverse=True):
-        st.subheader(f"On version {version}", anchor=False)
+        st.header(f"On version {version}", anchor=False)
         for comment in agreement.comments:
             if comment.version == version:
                 remark(agreement, comment, now, names_clause=True)
