@@ -158,26 +158,31 @@ def _choice(label: str, name: str, options: Sequence[str], worded: Callable[[str
 
 def _statuses(agreements: Sequence[Agreement], now: datetime) -> None:
     """How many stand how; each is a filter."""
-    counts = Counter(one.status_on(now).value for one in agreements)
-    options = [
-        entry.value for entry in AgreementStatus if counts[entry.value] or st.session_state[_KEY + "status"] == entry
-    ]
-    if st.session_state[_KEY + "status"] not in options:
-        st.session_state[_KEY + "status"] = None
-    st.pills(
-        "Status",
-        options,
-        format_func=lambda value: f":material/{LOOKS[value].icon}: {value.replace('_', ' ')} {counts[value]}",
-        key=_KEY + "status",
-        on_change=_keep,
-        args=("status",),
-        label_visibility="collapsed",
-    )
+    counts = Counter(one.status_on(now) for one in agreements)
+    chosen = _status()
+    with row(key="agreement_statuses"):
+        for entry in AgreementStatus:
+            if not counts[entry] and entry is not chosen:
+                continue
+            st.button(
+                f"{entry.label} {counts[entry]}",
+                key=f"{_KEY}status:{entry.value}",
+                icon=f":material/{LOOKS[entry].icon}:",
+                # The chosen one is told by its ground: written in the theme's accent it would be hard to read at night.
+                type="primary" if entry is chosen else "tertiary",
+                on_click=_toggle,
+                args=("" if entry is chosen else entry.value,),
+            )
+
+
+def _toggle(status: str) -> None:
+    st.session_state[_KEY + "status"] = status
+    _keep("status")
 
 
 def _status() -> AgreementStatus | None:
     value = st.session_state[_KEY + "status"]
-    return AgreementStatus(value) if value else None
+    return next((entry for entry in AgreementStatus if entry == value), None)
 
 
 def _fitting(

@@ -35,7 +35,7 @@ def sign_part(actor: Actor, agreement: Agreement, now: datetime) -> None:
             st.info("A text can be signed once the lab stands behind it word for word.", icon=":material/info:")
         signatures(agreement, agreement.shown, now)
         return
-    st.subheader(f"Version {version.number}: {literal(version.title)}", anchor=False)
+    st.header(f"Version {version.number}: {literal(version.title)}", anchor=False)
     if version.change is Change.FIRST:
         for number, clause in enumerate(version.clauses, start=1):
             clause_card(number, clause)
@@ -43,13 +43,13 @@ def sign_part(actor: Actor, agreement: Agreement, now: datetime) -> None:
         whats_new(actor, agreement)
         grants_under_change(actor, agreement)
     requirements = portal().agreement_facts.checklist(actor, agreement.id)
-    checklist(requirements)
+    checklist(actor, agreement, requirements)
     order(agreement, version, now)
     if any(step.part == "sign" and waits_for(step, agreement, actor) for step in next_steps(agreement, now)):
         _signing(actor, agreement, version, [one for one in requirements if one.code != _SIGNATURE and not one.met])
 
 
-def checklist(requirements: Sequence[Requirement]) -> None:
+def checklist(actor: Actor, agreement: Agreement, requirements: Sequence[Requirement]) -> None:
     """What the text needs to come into force; each line says whether it is met, who clears it, and where."""
     conditions = [one for one in requirements if one.code != _SIGNATURE]
     if not conditions:
@@ -61,11 +61,24 @@ def checklist(requirements: Sequence[Requirement]) -> None:
                 st.badge("met", icon=":material/check_circle:", color="green")
             else:
                 st.badge("missing", icon=":material/radio_button_unchecked:", color="orange")
-            st.markdown(f"**{literal(one.label)}**: {literal(one.message)}")
-            if not one.met:
-                if one.fixer is not Fixer.NOBODY:
-                    st.caption(f"{sentence(str(one.fixer))} can clear this.")
-                go(sentence(one.screen), one.screen)
+            st.markdown(_said(one))
+            if not one.met and one.fixer is not Fixer.NOBODY:
+                st.caption(f"{sentence(cleared_by(actor, agreement, one.fixer))} can clear this.")
+    with row():
+        for screen in dict.fromkeys(one.screen for one in conditions if not one.met):
+            go(sentence(screen), screen)
+
+
+def cleared_by(actor: Actor, agreement: Agreement, fixer: Fixer) -> str:
+    """Who clears a condition, as Markdown, in words that are right for either side."""
+    if fixer is Fixer.LEAD and not actor.belongs_to(agreement.institution_id):
+        return f"a partner lead of {literal(agreement.institution_name)}"
+    return literal(str(fixer))
+
+
+def _said(one: Requirement) -> str:
+    label, message = literal(one.label), literal(one.message)
+    return f"**{label}**{message.removeprefix(label)}" if message.startswith(label) else f"**{label}**: {message}"
 
 
 def order(agreement: Agreement, version: Version, now: datetime) -> None:
@@ -98,7 +111,7 @@ def _signing(actor: Actor, agreement: Agreement, version: Version, missing: Sequ
     st.header(f"{verb} for {literal(party)}", anchor=False)
     copyable("Digest of the document you sign", version.digest or "")
     if missing and last:
-        _explained(verb, missing)
+        _explained(actor, agreement, verb, missing)
         return
     if missing:
         st.warning(
@@ -111,11 +124,13 @@ def _signing(actor: Actor, agreement: Agreement, version: Version, missing: Sequ
         _here(actor, agreement, version, verb, party, last=last)
 
 
-def _explained(verb: str, missing: Sequence[Requirement]) -> None:
+def _explained(actor: Actor, agreement: Agreement, verb: str, missing: Sequence[Requirement]) -> None:
     """The button that cannot be pressed yet, and why."""
     st.warning(
         "With this signature it would come into force, and it cannot yet:\n"
-        + "\n".join(f"- {literal(one.message)}: **{literal(str(one.fixer))}** can clear this" for one in missing),
+        + "\n".join(
+            f"- {literal(one.message)}: **{cleared_by(actor, agreement, one.fixer)}** can clear this" for one in missing
+        ),
         icon=":material/pending:",
     )
     st.button(verb, icon=":material/signature:", disabled=True, key="sign_blocked")

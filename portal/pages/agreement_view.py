@@ -31,7 +31,7 @@ PART: Final = "part"
 _PARTS: Final[Mapping[str, tuple[str, str]]] = {
     "terms": ("Terms", "article"),
     "changes": ("Changes", "difference"),
-    "sign": ("Sign", "signature"),
+    "sign": ("Signatures", "signature"),
     "life": ("Life", "monitor_heart"),
     "allows": ("Allows today", "rule"),
     "timeline": ("Timeline", "timeline"),
@@ -159,37 +159,30 @@ def _parts(agreement: Agreement) -> tuple[str, ...]:
 def _chosen(actor: Actor, agreement: Agreement, now: datetime) -> str:
     """The part to show: as the address says, else where it is the reader's turn."""
     options = _parts(agreement)
-    key = f"agreement.part:{agreement.id}"
     wanted = st.query_params.get(PART, "")
     if wanted not in options:
         mine = (step.part for step in next_steps(agreement, now) if waits_for(step, agreement, actor))
         wanted = next((part for part in mine if part in options), "terms")
         # Kept, because after the reader's move it is no longer their turn, and the page would turn under their eyes.
         st.query_params[PART] = wanted
-    st.session_state[key] = wanted
-    talk = len(agreement.comments)
-
-    def named(part: str) -> str:
-        label, icon = _PARTS[part]
-        return f":material/{icon}: {label}" + (f" ({talk})" if part == "comments" and talk else "")
-
-    st.segmented_control(
-        "Part of the agreement",
-        options,
-        format_func=named,
-        key=key,
-        required=True,
-        on_change=_turn_to,
-        args=(key,),
-        label_visibility="collapsed",
-    )
+    with row(key="agreement_parts"):
+        for part in options:
+            label, icon = _PARTS[part]
+            talk = len(agreement.comments) if part == "comments" else 0
+            st.button(
+                f"{label} ({talk})" if talk else label,
+                key=f"agreement.part:{part}",
+                icon=f":material/{icon}:",
+                # The chosen one is told by its ground: written in the theme's accent it would be hard to read at night.
+                type="primary" if part == wanted else "secondary",
+                on_click=_turn_to,
+                args=(part,),
+            )
     return wanted
 
 
-def _turn_to(key: str) -> None:
-    chosen = st.session_state[key]
-    if chosen:
-        st.query_params[PART] = chosen
+def _turn_to(part: str) -> None:
+    st.query_params[PART] = part
 
 
 # ---- writing -------------------------------------------------------------------------------------------------------

@@ -156,7 +156,8 @@ def test_a_member_reads_the_record_and_is_offered_nothing(world: World) -> None:
     app = world.screen(world.member, "agreements", agreement=agreement_id, part="life")
     assert "look like extraction" in said(app)
     assert not app.text_area
-    assert [button.label for button in app.main.button] == ["All agreements"]
+    parts = {"Terms", "Changes", "Signatures", "Life", "Allows today", "Timeline", "Comments"}
+    assert {button.label for button in app.main.button} == {"All agreements", *parts}
 
 
 def test_the_books_are_closed_as_fulfilled_only_when_nothing_is_open(world: World) -> None:
@@ -232,3 +233,12 @@ def test_a_statement_cannot_draw_on_the_page(world: World) -> None:
         words = said(world.screen(world.lead, "agreements", agreement=agreement_id, part=part))
         assert "**bold**" not in words
         assert ":red[no]" not in words
+
+
+def test_the_parts_are_turned_by_buttons_and_kept_in_the_address(world: World) -> None:
+    agreement = in_force(world)
+    app = world.screen(world.lead, "agreements", agreement=agreement.id, part="no such part")
+    assert app.query_params["part"] == "terms"
+    for part in ("changes", "sign", "life", "allows", "timeline", "comments"):
+        click(app, f"agreement.part:{part}")
+        assert app.query_params["part"] == part

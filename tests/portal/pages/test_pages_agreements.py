@@ -84,7 +84,8 @@ def test_a_member_reads_but_is_not_asked_to_sign(world: World) -> None:
     assert existing(agreement.document_digest) in said(app)
     assert not app.text_input
     assert not app.text_area
-    assert [button.label for button in app.main.button] == ["All agreements"]
+    parts = {"Terms", "Changes", "Signatures", "Timeline", "Comments"}
+    assert {button.label for button in app.main.button} == {"All agreements", *parts}
 
 
 def test_declining_asks_for_a_reason_and_names_what_ends(world: World) -> None:
