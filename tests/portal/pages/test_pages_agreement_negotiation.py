@@ -210,7 +210,7 @@ def test_comments_stand_with_the_clause_they_are_about(world: World) -> None:
     lab = world.screen(world.coordinator, "agreements", agreement=agreement.id, part="comments")
     words = said(lab)
     assert "Twelve months would \\*\\*suit\\*\\* us" in words
-    assert "On version 1" in [header.value for header in lab.subheader]
+    assert "On version 1" in [header.value for header in lab.header]
     member = world.screen(world.member, "agreements", agreement=agreement.id, part="comments")
     assert "Twelve months" in said(member)
     assert not member.text_area
