@@ -37,13 +37,13 @@ def timeline(views: Sequence[DutyView], now: datetime) -> tuple[alt.LayerChart |
     )
     used = [state for state in _SHAPES if any(view.standing.state is state for view in views)]
     domain = [sentence(state.value) for state in used]
-    state = alt.Legend(title=None, orient="top")
+    state = alt.Legend(title=None, orient="top", columns=3)
     points = (
         alt.Chart(frame)
         .mark_point(filled=True, size=130, opacity=0.95)
         .encode(
             x=alt.X("Due:T", axis=alt.Axis(title=None, format="%-d %b", labelOverlap=True)),
-            y=alt.Y("Agreement:N", axis=alt.Axis(title=None, labelLimit=230), sort=list(dict.fromkeys(lines))),
+            y=alt.Y("Agreement:N", axis=alt.Axis(title=None, labelLimit=170), sort=list(dict.fromkeys(lines))),
             shape=alt.Shape(
                 "State:N", scale=alt.Scale(domain=domain, range=[_SHAPES[one][0] for one in used]), legend=state
             ),

@@ -28,14 +28,15 @@ def due_in_words(view: DutyView, now: datetime) -> str:
             return f"due {relative(standing.due_at, now)}"
 
 
-def duty_card(view: DutyView, now: datetime, *, with_institution: bool) -> None:
+def duty_card(view: DutyView, now: datetime, *, with_institution: bool, with_state: bool = True) -> None:
     """One duty on the board."""
     duty = view.standing.duty
     with st.container(border=True, key=f"duty_{view.agreement_id}_{duty.key}"):
         st.markdown(f"**{literal(duty.title)}**")
         with row():
-            status(view.standing.state)
-            st.markdown(f"{due_in_words(view, now)}")
+            if with_state:
+                status(view.standing.state)
+            st.markdown(due_in_words(view, now))
         whose = f"{literal(view.institution_name)} · " if with_institution else ""
         st.caption(f"{whose}{literal(view.agreement_title)} · {view.standing.due_at:%Y-%m-%d}")
         if view.consequence and view.standing.state is not DutyState.UPCOMING:

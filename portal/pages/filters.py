@@ -24,6 +24,7 @@ def pick(
     screen: str,
     any_label: str = "Any",
     default: str = ANY,
+    width: int = 240,
 ) -> str:
     """A selection kept in the address under ``name``. ``options`` are values with how they read; ANY comes first
     unless there is a default.
@@ -33,7 +34,13 @@ def pick(
     st.session_state[key] = chosen(name, list(known), default)
     return str(
         st.selectbox(
-            label, list(known), format_func=known.__getitem__, key=key, on_change=_keep, args=(key, name, default)
+            label,
+            list(known),
+            format_func=known.__getitem__,
+            key=key,
+            on_change=_keep,
+            args=(key, name, default),
+            width=width,
         )
     )
 
@@ -43,12 +50,13 @@ def pick_view(label: str, name: str, options: Mapping[str, str], *, screen: str)
     first = next(iter(options))
     key = f"{screen}.filter.{name}"
     st.session_state[key] = chosen(name, list(options), first)
-    picked = st.segmented_control(
+    # Not a segmented control, which writes in the primary colour: on a dark ground that is too dark to read.
+    picked = st.radio(
         label,
         list(options),
         format_func=options.__getitem__,
         key=key,
-        required=True,
+        horizontal=True,
         on_change=_keep,
         args=(key, name, first),
         label_visibility="collapsed",

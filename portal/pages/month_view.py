@@ -107,7 +107,7 @@ def _entry(one: Appointment, now: datetime) -> str:
     struck = "text-decoration:line-through;" if one.called_off else ""
     return (
         f'<div style="margin-top:.25rem"><a target="_self" href="{html.escape(address(one), quote=True)}" '
-        f'title="{html.escape(plain(one.text), quote=True)}" style="{struck}">'
+        f'title="{html.escape(plain(one.text), quote=True)}" style="{struck}color:inherit">'
         f'<span aria-hidden="true">{_SIGNS[one.kind]} </span>{words}</a></div>'
     )
 

@@ -55,8 +55,7 @@ def comparing(versions: Sequence[Template], chosen: Template) -> None:
         empty("There is only this version. Edit it to publish another.", icon="difference")
         return
     before = max((one for one in versions if one.version < chosen.version), default=versions[-1], key=_version)
-    with st.container(width=260):
-        against = pick("Compared with", "against", others, screen=SCREEN, default=str(before.version))
+    against = pick("Compared with", "against", others, screen=SCREEN, default=str(before.version))
     other = next(one for one in versions if str(one.version) == against)
     clause_changes(
         compare(other.clauses, chosen.clauses),

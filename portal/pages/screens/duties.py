@@ -17,6 +17,8 @@ from portal.pages.writing import refused
 from portal.services.duties import HORIZON_DAYS, DutyView
 
 _SCREEN = "duties"
+_FILTER = 156
+"""Pixels: five beside each other on a desk, two on a phone."""
 _VIEWS = {"board": "Board", "month": "Month", "timeline": "Timeline"}
 _HORIZONS = {"30": "A month", str(HORIZON_DAYS): "Three months", "366": "A year", "3660": "Everything"}
 _OPEN = (DutyState.OVERDUE, DutyState.DUE, DutyState.UPCOMING)
@@ -58,7 +60,7 @@ def board(views: list[DutyView], state: str) -> None:
             if not mine:
                 st.caption(_NONE[one])
             for view in mine:
-                duty_card(view, at, with_institution=several)
+                duty_card(view, at, with_institution=several, with_state=False)
     done = [view for view in views if view.standing.state in _DONE]
     if done:
         with st.expander(f"Fulfilled and waived: {len(done)}", icon=":material/task_alt:"):
@@ -97,18 +99,15 @@ def listing() -> None:
     institutions = {agreement.institution_id: agreement.institution_name for agreement in agreements}
     titles = {agreement.id: f"{agreement.institution_name}: {agreement.title}" for agreement in agreements}
     view = pick_view("View", "view", _VIEWS, screen=_SCREEN)
-    first, second, third, fourth, fifth = st.columns(5)
-    with first:
+    with row():
         states = {one.value: sentence(one.value) for one in DutyState}
-        state = pick("State", "state", states, screen=_SCREEN)
-    with second:
-        kind = pick("Kind", "kind", {one.value: sentence(one.label) for one in DutyKind}, screen=_SCREEN)
-    with third:
-        institution_id = pick("Institution", "institution", institutions, screen=_SCREEN)
-    with fourth:
-        agreement_id = pick("Agreement", "agreement", titles, screen=_SCREEN)
-    with fifth:
-        horizon = pick("Looking ahead", "days", _HORIZONS, screen=_SCREEN, default=str(HORIZON_DAYS))
+        state = pick("State", "state", states, screen=_SCREEN, width=_FILTER)
+        kinds = {one.value: sentence(one.label) for one in DutyKind}
+        kind = pick("Kind", "kind", kinds, screen=_SCREEN, width=_FILTER)
+        institution_id = pick("Institution", "institution", institutions, screen=_SCREEN, width=_FILTER)
+        agreement_id = pick("Agreement", "agreement", titles, screen=_SCREEN, width=_FILTER)
+        ahead = str(HORIZON_DAYS)
+        horizon = pick("Looking ahead", "days", _HORIZONS, screen=_SCREEN, default=ahead, width=_FILTER)
     st.link_button(
         "Download as a calendar",
         links.calendar(institution=institution_id, agreement=agreement_id),

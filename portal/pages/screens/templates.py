@@ -7,7 +7,7 @@ from agreements.standard_terms import Template
 from portal.pages.campaign_view import campaign_line, campaign_page, previewing
 from portal.pages.context import current_actor, now, portal
 from portal.pages.filters import pick, pick_view
-from portal.pages.parts import empty, go, heading, row
+from portal.pages.parts import empty, go, heading
 from portal.pages.template_view import SCREEN, badges, comparing, editing, reading, retiring
 from portal.pages.words import count, literal
 from portal.pages.writing import refused
@@ -64,10 +64,8 @@ def detail(template_id: str) -> None:
         retiring(newest)
         return
     numbers = {str(one.version): f"Version {one.version}" for one in reversed(versions)}
-    with row(), st.container(width=260):
-        wanted = pick(
-            f"Of {count(len(versions), 'version')}", "version", numbers, screen=SCREEN, default=next(iter(numbers))
-        )
+    of = f"Of {count(len(versions), 'version')}"
+    wanted = pick(of, "version", numbers, screen=SCREEN, default=str(newest.version))
     chosen = next(one for one in versions if str(one.version) == wanted)
     if doing == "compare":
         comparing(versions, chosen)
