@@ -25,7 +25,7 @@ class GrantView(Value):
     used_tokens: int
     held_tokens: int
     active: bool
-    """Whether it opens anything now: it, the version it pins, the agreement and the agreement's framework hold."""
+    """Whether it is live under an agreement and a framework in force; which version it pins is asked at each run."""
 
     @property
     def left_tokens(self) -> int:
@@ -146,12 +146,10 @@ class GrantService:
     def _view(self, grant: Grant) -> GrantView:
         usage = self._meter.usage(grant.id)
         held, now = self.held(grant), self._kernel.clock()
-        version = held.version
-        works = version is not None and version.works_on(now)
         return GrantView(
             grant=grant,
             institution_name=held.agreement.institution_name,
             used_tokens=usage.settled,
             held_tokens=usage.reserved,
-            active=grant.active_on(now) and works and all(one.in_force_on(now) for one in held.agreements),
+            active=grant.active_on(now) and all(one.in_force_on(now) for one in held.agreements),
         )

@@ -188,19 +188,8 @@ def test_a_title_is_one_line_and_a_reason_may_have_paragraphs(world: World) -> N
     assert said == "First,\nsecond: r\u00e9sum\u00e9."
 
 
-def test_no_token_is_given_out_for_a_grant_that_the_versions_or_the_framework_have_ended(world: World) -> None:
+def test_no_token_is_given_out_for_a_grant_whose_framework_has_ended(world: World) -> None:
     ben, portal = world.actor("ben"), world.portal
-    agreement = in_force(world, **ANYBODY)
-    grant = granted(world, agreement)
-    amended(world, agreement, **ANYBODY, usage_limits={"token_budget": 1000}, amendments=None)
-    left = portal.grants.get(ben, grant.id)
-    assert left.active  # in the grace that the version it pins promised
-    world.clock.advance(days=31)
-    assert not portal.grants.get(ben, grant.id).active
-    with pytest.raises(Conflict) as refused:
-        portal.tokens.issue(ben, label="Late", grant_id=grant.id)
-    assert refused.value.code == "grant_not_active"
-
     framework, under = schedule(world)
     granted_under = granted(world, under)
     assert portal.grants.get(ben, granted_under.id).active
