@@ -58,7 +58,7 @@ def timeline(views: Sequence[DutyView], now: datetime) -> tuple[alt.LayerChart |
         .mark_rule(strokeDash=[4, 3], strokeWidth=1.5, color="#76828a")
         .encode(x="Due:T", tooltip=["Now"])
     )
-    picture = alt.layer(today, points, height=60 + 34 * len(set(lines)))
+    picture = alt.layer(today, points, height=110 + 40 * len(set(lines)))
     states = [view.standing.state for view in views]
     told = ", ".join(f"{count(states.count(one), 'duty', 'duties')} {one.value}" for one in used)
     return picture, f"Duties by due date, a dashed line for today: {told}."

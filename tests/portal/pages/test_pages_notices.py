@@ -127,7 +127,7 @@ def test_a_lead_adds_a_webhook_for_its_own_institution_only(world: World) -> Non
     app.multiselect(key="webhook.register.kinds").set_value(["duty"])
     click(app, "webhook.register.submit")
     (view,) = world.portal.webhooks.list(world.actor(world.lead))
-    assert (view.webhook.url, view.webhook.kinds) == (URL, {"duty"})
+    assert (view.webhook.url, view.webhook.kinds) == (URL, frozenset({"duty"}))
     assert view.public_key in [code.value for code in app.code]
     assert URL not in said(world.screen(world.rival, "notices"))
 

@@ -151,7 +151,7 @@ def test_a_review_is_of_what_was_read(world: World) -> None:
     handed_in(world)
     click(app, "passport.accept:northfield:identity:1.submit")
     assert status_of(world) is ItemStatus.SUBMITTED
-    assert app.button(key="passport.accept:northfield:identity:2.submit")
+    assert "passport.accept:northfield:identity:2.submit" in {button.key for button in app.button}
 
 
 def test_revoking_says_what_follows_and_needs_a_reason(world: World) -> None:
