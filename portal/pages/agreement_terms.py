@@ -31,7 +31,7 @@ def terms_part(actor: Actor, agreement: Agreement, now: datetime) -> None:
         with st.container(border=True, key=f"clause_{clause.clause_id}"):
             clause_body(number, clause)
             remarks(agreement, version.number, clause.clause_id, now)
-            if _commentable(actor, agreement, version):
+            if _commentable(agreement, version):
                 comment_box(actor, agreement, clause)
     signatures(agreement, version, now)
 
@@ -81,7 +81,7 @@ def _chosen(actor: Actor, agreement: Agreement) -> Version:
     return agreement.version(number)
 
 
-def _commentable(actor: Actor, agreement: Agreement, version: Version) -> bool:
+def _commentable(agreement: Agreement, version: Version) -> bool:
     """Remarks go to the text on the table while there is one, else to the one the agreement stands for."""
     about = agreement.proposal or agreement.shown
     return version.number == about.number
