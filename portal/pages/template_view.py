@@ -10,7 +10,7 @@ from agreements.clauses import Form, check_clauses, parse_clauses
 from agreements.diffs import compare
 from agreements.errors import ConcordatError
 from agreements.standard_terms import Template
-from portal.pages.clause_editor import clause_editor, edited_clauses, is_touched
+from portal.pages.clause_editor import clause_editor, edited_clauses
 from portal.pages.clause_view import clause_card
 from portal.pages.context import portal
 from portal.pages.diff_view import clause_changes
@@ -75,8 +75,7 @@ def editing(newest: Template) -> None:
     st.text_input("Title", value=newest.title, key=title, max_chars=200)
     st.text_area("Summary", value=newest.summary, key=summary, max_chars=1000, height=80)
     clauses = clause_editor(form, newest.clauses)
-    if is_touched(form, newest.clauses):
-        _preview(newest, clauses)
+    _preview(newest, clauses)
     st.text_input("What changed, for those who read it later", key=note, max_chars=2000)
 
     def publish(who: Actor, key: str, *, template_id: str, version: int) -> Template:
@@ -121,16 +120,19 @@ def editing(newest: Template) -> None:
 
 
 def _preview(newest: Template, clauses: Sequence[object]) -> None:
-    with st.expander("What would change", icon=":material/difference:"):
-        try:
-            changed = parse_clauses(clauses)
-            check_clauses(changed, newest.form)
-        except ConcordatError as refusal:
-            st.error(f"It cannot be published so: {literal(refusal.message)}", icon=":material/block:")
-            return
-        clause_changes(
-            compare(newest.clauses, changed), before=f"Version {newest.version}", after=f"Version {newest.version + 1}"
-        )
+    try:
+        edited = parse_clauses(clauses)
+        check_clauses(edited, newest.form)
+    except ConcordatError as refusal:
+        st.error(f"It cannot be published so: {literal(refusal.message)}", icon=":material/block:")
+        return
+    if edited != newest.clauses:
+        with st.expander("What would change", icon=":material/difference:"):
+            clause_changes(
+                compare(newest.clauses, edited),
+                before=f"Version {newest.version}",
+                after=f"Version {newest.version + 1}",
+            )
 
 
 def retiring(newest: Template) -> None:

@@ -114,7 +114,7 @@ def lapsing(
             "A partner lead hands in new evidence, and a coordinator reviews it.",
             now,
             LEADS | LAB_SIDE,
-            link="/institutions",
+            link=f"/passports?institution={agreement.institution_id}",
         )
 
 

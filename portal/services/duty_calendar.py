@@ -222,7 +222,8 @@ def _event(one: Appointment, names: ICalendar, now: datetime) -> Event:
     event.add("sequence", one.moved)
     event.add("status", "CANCELLED" if one.called_off else "CONFIRMED")
     event.add("transp", "TRANSPARENT")
-    where = f"/agreements?agreement={one.agreement_id}" if one.agreement_id else "/institutions"
+    vetting = f"/passports?institution={one.institution_id}"
+    where = f"/agreements?agreement={one.agreement_id}" if one.agreement_id else vetting
     event.add("url", f"{names.url}{where}")
     if one.alarm_days is not None and not one.done and not one.called_off:
         alarm = Alarm()
