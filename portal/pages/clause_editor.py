@@ -63,14 +63,6 @@ def edited_clauses(form: str, clauses: Sequence[Clause]) -> list[dict[str, Any]]
     return [_edited(form, desk.data[name]) for name in desk.order]
 
 
-def is_touched(form: str, clauses: Sequence[Clause]) -> bool:
-    """Whether anything differs from ``clauses``."""
-    try:
-        return tuple(clauses) != parse_clauses(edited_clauses(form, clauses))
-    except Invalid:
-        return True
-
-
 def _fingerprint(clauses: Sequence[Clause]) -> str:
     return "\n".join(clause.model_dump_json() for clause in clauses)
 
