@@ -40,16 +40,11 @@ def suspend(state: Agreement, command: Suspend, actor: Actor, now: datetime) -> 
     elif not (actor.is_automatic and command.reason is SuspensionReason.OVERDUE_DUTY):
         coordinator(actor)
     running(state, now)
-    if state.suspension is not None:
-        raise Conflict(
-            "already_suspended",
-            f"Agreement {state.id} is under suspension {state.suspension.number} already.",
-            hint="Lift that one first if the reason has changed.",
-        )
     clause = _harbour(state, command) or SafeHarbour(clause_id="none", title="none", text="none")
     at_once = command.reason in {SuspensionReason.REQUESTED, *(clause.immediate_reasons or ())}
     notice = timedelta() if at_once else timedelta(hours=clause.notice_hours or 0)
     return [
+        *_overtaken(state, command, actor, now, now + notice),
         AgreementSuspended(
             suspension=Suspension(
                 number=len(state.suspensions) + 1,
@@ -63,8 +58,30 @@ def suspend(state: Agreement, command: Suspend, actor: Actor, now: datetime) -> 
                 takes_effect_at=now + notice,
                 appeal_until=None if clause.appeal_days is None else now + timedelta(days=clause.appeal_days),
             )
-        )
+        ),
     ]
+
+
+def _overtaken(
+    state: Agreement, command: Suspend, actor: Actor, now: datetime, effect: datetime
+) -> list[SuspensionLifted]:
+    """The lab may put a suspension in place of one that waits for its notice, or that the institution asked for.
+
+    Lifting that one first would leave access open in between. Raises Conflict ``already_suspended``.
+    """
+    standing = state.suspension
+    if standing is None:
+        return []
+    requested = SuspensionReason.REQUESTED
+    for_more = standing.reason is requested and command.reason is not requested
+    waiting = now < standing.takes_effect_at and effect < standing.takes_effect_at
+    if not (actor.is_coordinator and command.reason is not requested and (waiting or for_more)):
+        raise Conflict(
+            "already_suspended",
+            f"Agreement {state.id} is under suspension {standing.number} already.",
+            hint="Lift that one first if the reason has changed.",
+        )
+    return [_lifted(standing, actor, f"Suspension {len(state.suspensions) + 1} takes its place.", now)]
 
 
 def lift(state: Agreement, command: Lift, actor: Actor, now: datetime) -> Sequence[Event]:

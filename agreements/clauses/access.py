@@ -26,7 +26,7 @@ class Use(Value):
     data_classes: frozenset[Slug] = Field(default=frozenset(), max_length=20)
     """Kinds of data that prompts may hold, for instance ``public-text``."""
     token_budget: TokenCount | None = None
-    """Prompt and completion tokens, together, over the term."""
+    """Prompt and completion tokens, together, over the life of the agreement."""
     requests_per_minute: PerMinute | None = None
 
     @field_serializer("checkpoints", "operations", "data_classes")

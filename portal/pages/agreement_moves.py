@@ -27,6 +27,7 @@ def moves(actor: Actor, agreement: Agreement, now: datetime) -> None:
     with row(key="agreement_moves"):
         if lead and proposal.status is VersionStatus.OFFERED:
             _writes("Answer with another text", agreement)
+        if lead and proposal.status in (VersionStatus.OFFERED, VersionStatus.SIGNED):
             _declines(agreement, proposal, "the lab")
         if lead and proposal.status is VersionStatus.COUNTERED:
             _withdraws(agreement, proposal)

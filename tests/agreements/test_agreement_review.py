@@ -20,6 +20,7 @@ from agreements.agreement import (
     PartyKind,
     Propose,
     Suspend,
+    Suspension,
     VersionStatus,
 )
 from agreements.clauses import Form, SafeHarbour, SuspensionReason, check_clauses, only, parse_clauses
@@ -252,3 +253,40 @@ def test_a_few_braces_do_not_make_a_book() -> None:
     assert refused.value.code == "bad_clause"
     assert "characters" in refused.value.message
     assert text(named_users={"text": "They are {users}.", "users": users})
+
+
+def urgent(state: Agreement, reason: SuspensionReason = SuspensionReason.SECURITY_INCIDENT) -> Agreement:
+    """The same, suspended by Ada for something that cannot wait for the notice of another suspension."""
+    return done(state, Suspend(reason=reason, statement=WORDS), ADA, NOW + timedelta(hours=1))
+
+
+def standing(state: Agreement) -> Suspension:
+    """The suspension that stands."""
+    assert state.suspension is not None
+    return state.suspension
+
+
+def test_what_cannot_wait_takes_the_place_of_a_suspension_that_does() -> None:
+    noticed = suspended(in_force(safe_harbour=HARBOUR))
+    replaced = urgent(noticed)
+    assert standing(noticed).takes_effect_at > NOW + timedelta(hours=1)
+    assert (standing(replaced).number, standing(replaced).takes_effect_at) == (2, NOW + timedelta(hours=1))
+    assert replaced.suspensions[0].lift_reason == "Suspension 2 takes its place."
+
+
+def test_a_suspension_in_effect_is_not_replaced() -> None:
+    with pytest.raises(Conflict) as refused:
+        urgent(urgent(suspended(in_force(safe_harbour=HARBOUR))))
+    assert refused.value.code == "already_suspended"
+
+
+def test_the_institution_cannot_slip_out_of_a_notice_by_a_suspension_of_its_own() -> None:
+    noticed = suspended(in_force(safe_harbour=HARBOUR))
+    with pytest.raises(Conflict) as refused:
+        done(noticed, Suspend(reason=SuspensionReason.REQUESTED, statement=WORDS), BEN, NOW)
+    assert refused.value.code == "already_suspended"
+
+
+def test_the_lab_suspends_over_one_that_the_institution_asked_for() -> None:
+    asked = done(in_force(), Suspend(reason=SuspensionReason.REQUESTED, statement=WORDS), BEN, NOW)
+    assert standing(urgent(asked)).reason is SuspensionReason.SECURITY_INCIDENT
