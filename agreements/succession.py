@@ -38,7 +38,11 @@ def fates(agreement: Agreement, coming: Version, grants: Iterable[Grant], now: d
             reason = "the new version opens nothing"
         else:
             beyond = bounds.beyond(carried_scope(scope, bounds, old_end))
-            reason = f"it goes beyond the new version in {beyond[0].dimension}: {beyond[0].message}" if beyond else ""
+            reason = (
+                f"it goes beyond the new version in {beyond[0].dimension.replace('_', ' ')}: {beyond[0].message}"
+                if beyond
+                else ""
+            )
         carried = None
         if not reason and bounds is not None:
             carried = CarryOverGrant(agreement_digest=coming.digest or "", bounds=bounds, old_end=old_end)
