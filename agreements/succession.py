@@ -1,6 +1,6 @@
 """What becomes of grants when a version of their agreement takes over from the one in force."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from agreements.agreement import Agreement, Version
@@ -9,6 +9,7 @@ from agreements.clauses import grant_bounds
 from agreements.deciders import Value
 from agreements.errors import Conflict
 from agreements.grants import CarryOverGrant, Grant, carried_scope
+from agreements.scopes import Excess
 
 
 class Fate(Value):
@@ -37,17 +38,19 @@ def fates(agreement: Agreement, coming: Version, grants: Iterable[Grant], now: d
         elif bounds is None:
             reason = "the new version opens nothing"
         else:
-            beyond = bounds.beyond(carried_scope(scope, bounds, old_end))
-            reason = (
-                f"it goes beyond the new version in {beyond[0].dimension.replace('_', ' ')}: {beyond[0].message}"
-                if beyond
-                else ""
-            )
+            reason = _beyond(bounds.beyond(carried_scope(scope, bounds, old_end)))
         carried = None
         if not reason and bounds is not None:
             carried = CarryOverGrant(agreement_digest=coming.digest or "", bounds=bounds, old_end=old_end)
         found.append(Fate(grant=grant, carried=carried, reason=reason))
     return tuple(found)
+
+
+def _beyond(excesses: Sequence[Excess]) -> str:
+    if not excesses:
+        return ""
+    first = excesses[0]
+    return f"it goes beyond the new version in {first.dimension.replace('_', ' ')}: {first.message}"
 
 
 def _bounds(version: Version, ends: datetime | None) -> Bounds | None:
