@@ -12,7 +12,7 @@ from agreements.errors import Fixer
 from agreements.scopes import Operation
 from portal.pages.clause_view import effect_line
 from portal.pages.context import portal
-from portal.pages.words import count, literal, sentence
+from portal.pages.words import literal, sentence
 from portal.services.agreement_facts import Allowance, Budget, ClauseEffects
 
 
@@ -73,9 +73,9 @@ def _closed(rows: Sequence[Allowance]) -> None:
     for key, closed in reasons.items():
         denied = denials[key]
         with st.container(border=True):
-            cells = ", ".join(f"{one.checkpoint_id} {one.operation.value.replace('_', ' ')}" for one in closed)
+            concerned = ", ".join(f"{one.checkpoint_id} {one.operation.value.replace('_', ' ')}" for one in closed)
             st.markdown(f":material/lock: **{literal(denied.message)}**")
-            st.caption(f"{count(len(closed), 'cell')}: {literal(cells)}")
+            st.caption(f"It closes {literal(concerned)}.")
             if denied.hint:
                 st.markdown(literal(denied.hint))
             if denied.fixer is Fixer.NOBODY:

@@ -5,6 +5,7 @@ act would bring about.
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from agreements.access import Allowed, Denied, Draw, Held, Question, Subject, account_of_agreement, decide_access
 from agreements.actors import Actor, Channel, Membership, PartyKind, Role
@@ -24,6 +25,9 @@ from portal.services.grants import GrantService
 from portal.services.kernel import Kernel
 from portal.services.prerequisites import Prerequisites, Requirement
 from portal.services.templates import TemplateService
+
+ANY_GRANT: Final = "any grant"
+"""What stands in for the id of a grant where none is meant in particular."""
 
 
 class Changes(Value):
@@ -219,7 +223,7 @@ class AgreementFacts:
 
     def _widest(self, agreement: Agreement, governing: Version) -> Held:
         grant = Grant(
-            id="any grant",
+            id=ANY_GRANT,
             institution_id=agreement.institution_id,
             agreement_id=agreement.id,
             agreement_digest=governing.digest or "",
@@ -338,10 +342,15 @@ def _rows(asker: Actor, checkpoint: Checkpoint, held: Held, now: datetime) -> tu
                 stage=checkpoint.stage.value,
                 operation=operation,
                 purposes=purposes,
-                denied=None if purposes else next(iter(denials), None),
+                denied=None if purposes else next(map(_of_any_grant, denials), None),
             )
         )
     return tuple(rows)
+
+
+def _of_any_grant(denied: Denied) -> Denied:
+    """The answer without the id of a grant: the one that was asked about is only imagined."""
+    return denied.model_copy(update={"message": denied.message.replace(f"grant {ANY_GRANT}", ANY_GRANT)})
 
 
 def _closed_summary(agreement: Agreement, status: str) -> str:
