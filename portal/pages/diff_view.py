@@ -99,5 +99,9 @@ def _field(field: FieldChange) -> dict[str, str]:
 
 def _summary(changes: Sequence[ClauseChange]) -> str:
     kinds = [change.kind for change in changes]
-    told = [f"{count(kinds.count(kind), 'clause')} {kind.value}" for kind in ChangeKind if kind in kinds]
+    told = [f"{count(kinds.count(kind), 'clause')} {_told(kind)}" for kind in ChangeKind if kind in kinds]
     return f"{', '.join(told)}." if told else "No clauses."
+
+
+def _told(kind: ChangeKind) -> str:
+    return "unchanged" if kind is ChangeKind.SAME else kind.value
