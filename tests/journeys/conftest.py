@@ -18,8 +18,9 @@ from agreements.actors import LAB, Actor, Channel, Role
 from agreements.institutions import Constituency
 from agreements.people import Person
 from model_access.ladder import Ladder
-from portal.composition import Portal
+from portal.composition import Portal, utc_now
 from portal.config import load
+from portal.services.kernel import Clock
 
 PARTNER = "north-university"
 START_TIMEOUT_S = 120
@@ -95,11 +96,11 @@ class Cast:
         return person.actor(Channel.API)
 
 
-def make_portal(data: Path, port: int, ladder: Ladder, *, checkpoints: int = 4) -> Cast:
+def make_portal(data: Path, port: int, ladder: Ladder, *, checkpoints: int = 4, clock: Clock = utc_now) -> Cast:
     """A portal with its ladder, one partner that has a key but no agreement, and three people."""
     settings = load(data, port=port, lab_name="Meridian Lab")
     portal, coordinator = Portal.create(
-        settings, coordinator_name="Ada Coordinator", coordinator_email="ada@lab.example"
+        settings, coordinator_name="Ada Coordinator", coordinator_email="ada@lab.example", clock=clock
     )
     with portal:
         ada = coordinator.actor(Channel.CLI)

@@ -1,6 +1,6 @@
 """A portal in which every screen has something to show, for whoever looks at all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agreements.actors import LAB, Actor, Channel, Role
 from agreements.people import Person
@@ -17,6 +17,9 @@ from tests.journeys.conftest import PARTNER, Cast, Server
 HOSTILE = '**Injected** ![x](https://evil.example/x.png) <script>document.title="owned"</script> :material/home: $x^2$'
 """A reporter's title that would be bold, load a picture, run a script and set a formula, were it not shown as it is."""
 
+MORE = 3
+"""How often each may come in again."""
+
 LONG = "an-unbroken-word-that-goes-on-" * 6
 
 
@@ -25,8 +28,8 @@ class Furnished:
     """Ids of what is there, and one-time links for each role."""
 
     links: dict[str, str]
-    more: dict[str, str]
-    """A second link for whoever has one in the cast."""
+    more: dict[str, list[str]]
+    """Further links for each, to be used up by ``again``."""
     agreement: str
     offered: str
     grant: str
@@ -35,6 +38,12 @@ class Furnished:
     hostile: str
     norm: str
     decision: str
+    lived: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What ``tests.journeys.lived`` added: addresses by role."""
+
+    def again(self, role: str) -> str:
+        """A link that nobody used yet."""
+        return self.more[role].pop()
 
 
 def furnish(server: Server, cast: Cast) -> Furnished:
@@ -72,7 +81,10 @@ def furnish(server: Server, cast: Cast) -> Furnished:
         people |= {"observer": _person(portal, "Eli Observer", Role.OBSERVER)}
         return Furnished(
             links={role: portal.sign_in.issue_link(lab, person.id) for role, person in people.items()},
-            more=cast.links,
+            more={
+                role: [portal.sign_in.issue_link(lab, person.id) for _ in range(MORE)]
+                for role, person in people.items()
+            },
             agreement=agreement,
             offered=offered.id,
             grant=grant,

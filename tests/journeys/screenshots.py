@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -33,10 +33,25 @@ SCREENS: dict[str, tuple[str, ...]] = {
         "transparency",
         "institutions",
         "people",
+        "duties",
+        "templates",
+        "passports",
+        "publications",
+        "notices",
     ),
     "partner": ("playground", "runs", "tokens", "file-finding"),
 }
 """The addresses each role's pictures are taken at; the first is home."""
+
+WORTH: dict[str, Callable[[dict[str, Any]], tuple[int, ...]]] = {
+    "terms": lambda agreement: (len(agreement["comments"]),),
+    "changes": lambda agreement: (len(agreement["versions"]),),
+    "sign": lambda agreement: (agreement["proposal"] is not None, agreement["status"] == "in_force"),
+    "life": lambda agreement: (len(agreement["suspensions"]) + len(agreement["narrowings"]),),
+    "allows": lambda agreement: (agreement["status"] == "in_force", len(agreement["versions"])),
+    "timeline": lambda agreement: (len(agreement["versions"]) + len(agreement["suspensions"]),),
+}
+"""By part of an agreement, how much there is to see in it; the picture is of the one with the most."""
 
 LOOKS: tuple[tuple[str, Scheme, int], ...] = (
     ("light", "light", WIDE),
@@ -67,18 +82,44 @@ def demonstration() -> Iterator[dict[str, Any]]:
             process.wait(timeout=60)
 
 
+def objects(visitor: Visitor) -> dict[str, str]:
+    """By the name of its picture, the address of each thing whose id differs with every demonstration."""
+
+    def listed(path: str) -> list[Any]:
+        answer = visitor.page.context.request.get(f"{visitor.base}/api/{path}")
+        found: list[Any] = answer.json()["items"]
+        return found
+
+    agreements = listed("agreements")
+    return {
+        **{
+            f"agreement-{part}": f"agreements?agreement={max(agreements, key=worth)['id']}&part={part}"
+            for part, worth in WORTH.items()
+        },
+        "duties-month": "duties?view=month",
+        "duties-timeline": "duties?view=timeline",
+        "template-compare": "templates?template=software-access&do=compare",
+        "campaign": f"templates?campaign={listed('campaigns')[0]['id']}",
+        "passport": f"passports?institution={listed('passports')[0]['institution_id']}",
+        "publication": f"publications?publication={listed('publications')[0]['publication']['id']}",
+    }
+
+
 def take(browser: Browser, handout: dict[str, Any], target: Path) -> None:
     """All pictures of all roles."""
     for role, addresses in SCREENS.items():
         context = browser.new_context(viewport={"width": WIDE, "height": HEIGHT})
         visitor = Visitor(context.new_page(), handout["base_url"])
         visitor.open(handout["sign_in"][role])
+        named = {address or "home": address for address in addresses}
+        if role == "coordinator":
+            named |= objects(visitor)
         for look, scheme, width in LOOKS:
             visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             visitor.page.set_viewport_size({"width": width, "height": HEIGHT})
-            for address in addresses:
+            for name, address in named.items():
                 visitor.open(f"/{address}")
-                visitor.page.screenshot(path=target / f"{address or 'home'}-{look}.png")
+                visitor.page.screenshot(path=target / f"{name}-{look}.png")
         context.close()
     page = browser.new_page(viewport={"width": WIDE, "height": HEIGHT})
     page.goto(f"{handout['base_url']}/session/login")

@@ -1,6 +1,7 @@
 """Every screen of every role as people see it: wide and narrow, light and dark, and as a screen reader is told it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -13,6 +14,7 @@ from portal.pages.menu import SCREENS
 from tests.journeys.browsing import HEIGHT, NARROW, WIDE, Visitor, launched
 from tests.journeys.conftest import Server, free_port, make_portal, running
 from tests.journeys.furnished import HOSTILE, Furnished, furnish
+from tests.journeys.lived import live, long_ago
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +31,7 @@ _WIDER: Final = """() => {
 FRAMEWORK: Final = {
     "list": "Streamlit's sectioned menu puts headings between the items of its list",
     "listitem": "the same menu",
+    "presentation-role-conflict": "Streamlit's file uploader gives its drop zone no role but a label",
 }
 """Rules that Streamlit's own markup breaks and the portal cannot mend, with the reason; every other finding is ours."""
 
@@ -37,9 +40,11 @@ FRAMEWORK: Final = {
 def furnished(tmp_path_factory: pytest.TempPathFactory, ladder: Ladder) -> Iterator[tuple[Server, Furnished, Browser]]:
     """A running portal with something on every screen, and a browser."""
     server = Server(data=tmp_path_factory.mktemp("screens") / "data", port=free_port())
-    there = furnish(server, make_portal(server.data, server.port, ladder))
+    cast = make_portal(server.data, server.port, ladder, clock=long_ago)
+    there = furnish(server, cast)
+    lived = live(server, cast)
     with running(server), launched() as browser:
-        yield server, there, browser
+        yield server, replace(there, lived=lived), browser
 
 
 def overflow(page: Page) -> int:
@@ -114,7 +119,7 @@ def test_every_object_in_both_widths_and_both_schemes(furnished: tuple[Server, F
     with browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, bypass_csp=True) as context:
         visitor = Visitor(context.new_page(), server.url)
         problems: list[str] = []
-        visitor.open(there.more["lead"])
+        visitor.open(there.again("lead"))
         for address in (
             f"/agreements?agreement={there.agreement}",
             f"/agreements?agreement={there.offered}",
@@ -131,11 +136,27 @@ def test_every_object_in_both_widths_and_both_schemes(furnished: tuple[Server, F
         assert visitor.faults == []
 
 
+@pytest.mark.parametrize("role", ["lead", "coordinator"])
+def test_every_part_of_a_lived_agreement_in_both_widths_and_both_schemes(
+    furnished: tuple[Server, Furnished, Browser], role: str
+) -> None:
+    server, there, browser = furnished
+    with browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, bypass_csp=True) as context:
+        visitor = Visitor(context.new_page(), server.url)
+        problems: list[str] = []
+        visitor.open(there.again(role))
+        for address in there.lived[role]:
+            visitor.open(address)
+            look(visitor, address, problems)
+        assert problems == []
+        assert visitor.faults == []
+
+
 def test_what_a_reporter_wrote_is_shown_as_it_is(furnished: tuple[Server, Furnished, Browser]) -> None:
     server, there, browser = furnished
     with browser.new_context() as context:
         visitor = Visitor(context.new_page(), server.url)
-        visitor.open(there.more["coordinator"])
+        visitor.open(there.again("coordinator"))
         visitor.open(f"/findings?finding={there.hostile}")
         expect(visitor.page.get_by_role("heading", level=1)).to_have_text(HOSTILE)
         visitor.reads("# Not a heading")

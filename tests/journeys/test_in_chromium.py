@@ -1,18 +1,16 @@
 """The main job in a real browser: two people at once, links that work once, and addresses that open what they name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
 from model_access.ladder import Ladder
-from tests.journeys.browsing import WIDE, Visitor, launched
+from tests.journeys.acting import Arrive, api, arrivals, ask, fresh_link, run, sign
+from tests.journeys.browsing import Visitor, launched
 from tests.journeys.conftest import PARTNER, Cast, Server, free_port, make_portal, running
 
 pytestmark = pytest.mark.browser
-
-Arrive = Callable[..., Visitor]
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +30,9 @@ def house(tmp_path_factory: pytest.TempPathFactory, ladder: Ladder) -> Iterator[
 
 @pytest.fixture
 def arrive(browser: Browser, house: tuple[Server, Cast]) -> Iterator[Arrive]:
-    """Lets people in, each in a browser context of their own; fails the test for whatever went wrong on their pages."""
-    server, _ = house
-    visitors: list[Visitor] = []
-
-    def arrived(link: str = "", *, headers: dict[str, str] | None = None, expects_refusals: bool = False) -> Visitor:
-        context = browser.new_context(viewport={"width": WIDE, "height": 900}, extra_http_headers=headers or {})
-        visitor = Visitor(context.new_page(), server.url, expects_refusals=expects_refusals)
-        visitors.append(visitor)
-        if link:
-            visitor.open(link)
-        return visitor
-
-    yield arrived
-    for visitor in visitors:
-        visitor.page.context.close()
-    assert [fault for visitor in visitors for fault in visitor.faults] == []
+    """Lets people in, and out after the test."""
+    with arrivals(browser, house[0]) as arrived:
+        yield arrived
 
 
 @pytest.fixture(scope="module")
@@ -60,22 +45,6 @@ def reader(browser: Browser, house: tuple[Server, Cast]) -> Iterator[Visitor]:
     assert visitor.faults == []
 
 
-def api(server: Server, cast: Cast, who: str = "coordinator") -> httpx.Client:
-    """The API as one of the cast, for what a test needs to be there before anybody looks."""
-    return httpx.Client(
-        base_url=f"{server.url}/api", headers={"authorization": f"Bearer {cast.tokens[who]}"}, timeout=60
-    )
-
-
-def fresh_link(house: tuple[Server, Cast], who: str) -> str:
-    """Another one-time link for one of the cast."""
-    server, cast = house
-    with api(server, cast) as lab:
-        answer = lab.post(f"/people/{getattr(cast, who).id}/sign-in-link")
-        url: str = answer.raise_for_status().json()["url"]
-        return url
-
-
 def offered_agreement(house: tuple[Server, Cast], title: str) -> str:
     """The id of an agreement that awaits the partner's signature."""
     server, cast = house
@@ -84,25 +53,6 @@ def offered_agreement(house: tuple[Server, Cast], title: str) -> str:
         lab.post(f"/agreements/{drafted['id']}/offer").raise_for_status()
         agreement_id: str = drafted["id"]
         return agreement_id
-
-
-def sign(visitor: Visitor, name: str, verb: str) -> None:
-    """Read and sign the agreement on the screen."""
-    visitor.page.get_by_text("I have read every clause.").click()
-    visitor.write(f"Type your name to sign: {name}", name)
-    visitor.press(verb)
-
-
-def run(partner: Visitor) -> None:
-    """Press Run, by its place: its name goes on with the keys that press it too."""
-    partner.page.locator(".st-key-play_run button").click()
-
-
-def ask(partner: Visitor, prompt: str) -> None:
-    """Type a prompt into the playground and run it."""
-    partner.write("Prompt", prompt)
-    partner.reads("are left in the budget")
-    run(partner)
 
 
 def test_from_agreement_to_finding_to_revocation_on_the_screens(house: tuple[Server, Cast], arrive: Arrive) -> None:
