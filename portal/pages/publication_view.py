@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from agreements.actors import PartyKind
-from agreements.publication import Act, Publication, Statement
+from agreements.publication import Act, Publication, PublicationKind, Statement
 from portal.inputs import parse
 from portal.pages import links
 from portal.pages.context import portal
@@ -25,7 +25,8 @@ GROUND_MEANS = {
 def publication_page(view: PublicationView, now: datetime) -> None:
     """All of it, for either side."""
     publication = view.publication
-    st.markdown(f"A {publication.kind.value} by **{literal(publication.institution_name)}**")
+    article = "An" if publication.kind is PublicationKind.ABSTRACT else "A"
+    st.markdown(f"{article} {publication.kind.value} by **{literal(publication.institution_name)}**")
     with row(key="publication_status"):
         status(view.status)
         if view.turn is not None:

@@ -1,6 +1,7 @@
 """``python -m tests.journeys.screenshots FOLDER``: a picture of each screen, taken from a running demonstration.
 
 Each screen is taken by the role that works on it, light and dark at 1280 pixels, and at 420 as on a telephone.
+One agreement, campaign or publication is taken in a window twice as high.
 """
 
 import json
@@ -46,12 +47,18 @@ SCREENS: dict[str, tuple[str, ...]] = {
 WORTH: dict[str, Callable[[dict[str, Any]], tuple[int, ...]]] = {
     "terms": lambda agreement: (len(agreement["comments"]),),
     "changes": lambda agreement: (len(agreement["versions"]),),
-    "sign": lambda agreement: (agreement["proposal"] is not None, agreement["status"] == "in_force"),
+    "sign": lambda agreement: (
+        agreement["versions"][-1]["status"] in ("offered", "signed"),
+        len(agreement["versions"]),
+    ),
     "life": lambda agreement: (len(agreement["suspensions"]) + len(agreement["narrowings"]),),
     "allows": lambda agreement: (agreement["status"] == "in_force", len(agreement["versions"])),
     "timeline": lambda agreement: (len(agreement["versions"]) + len(agreement["suspensions"]),),
 }
 """By part of an agreement, how much there is to see in it; the picture is of the one with the most."""
+
+TALL = 2 * HEIGHT
+"""The window for one thing: what there is to see of it stands below its head."""
 
 LOOKS: tuple[tuple[str, Scheme, int], ...] = (
     ("light", "light", WIDE),
@@ -116,8 +123,9 @@ def take(browser: Browser, handout: dict[str, Any], target: Path) -> None:
             named |= objects(visitor)
         for look, scheme, width in LOOKS:
             visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            visitor.page.set_viewport_size({"width": width, "height": HEIGHT})
             for name, address in named.items():
+                height = TALL if "?" in address else HEIGHT
+                visitor.page.set_viewport_size({"width": width, "height": height})
                 visitor.open(f"/{address}")
                 visitor.page.screenshot(path=target / f"{name}-{look}.png")
         context.close()
