@@ -15,9 +15,9 @@ def test_notices_are_listed_shown_as_a_letter_and_read(say: Say, home: Path) -> 
     assert "The key expires" in say("notice", "list").out
     letter = say("notice", "digest").out
     assert "By 1 March.\nOtherwise the grant is narrowed." in letter
-    assert say("notice", "digest", "--json").answer["notice_ids"] == ["cli/1"]
+    assert "cli/1" in say("notice", "digest", "--json").answer["notice_ids"]
     assert say("notice", "read", "cli/1").out == "Read: The key expires\n"
-    assert say("notice", "list", "--unread", "--json").answer["items"] == []
+    assert "The key expires" not in say("notice", "list", "--unread").out
     refused = say("notice", "read", "cli/2")
     assert refused.status == 1
     assert "notice_not_found" in refused.err

@@ -56,7 +56,7 @@ def test_a_campaign_is_previewed_started_shown_and_closed(home: Path, say: Say, 
     drafted = say("agreement", "draft", "--institution", "harbour", "--template", "drive", "--json").answer["id"]
     digest = say("agreement", "offer", drafted, "--json").answer["document_digest"]
     with Portal.open(load(home)) as portal:
-        (row,) = portal.store.query("SELECT person_id FROM person WHERE coordinator")
+        (row,) = portal.store.query("SELECT person_id FROM person WHERE name = 'Mara Lindqvist'")
         lab = portal.kernel.state(PEOPLE, row["person_id"]).actor(Channel.CLI)
         lead = portal.people.register(
             lab, name="Hanna", email="hanna@h.example", memberships=[("harbour", Role.PARTNER_LEAD)]
