@@ -207,6 +207,12 @@ def _narrowings(agreement: Agreement) -> Iterator[Notice]:
             )
 
 
+def _called(record: Record) -> str:
+    """The duty's key in words: ``feedback (2027-09-30)``, ``final report (term-1)``."""
+    clause_id, _, when = record.key.partition("/")
+    return f"{clause_id.replace('-', ' ')} ({when})"
+
+
 def _record(agreement: Agreement, record: Record) -> Iterator[Notice]:
     about = f"duty:{agreement.id}:{record.key}"
     for number, handed_in in enumerate(record.fulfilments, 1):
@@ -215,7 +221,7 @@ def _record(agreement: Agreement, record: Record) -> Iterator[Notice]:
             agreement,
             f"{about}:fulfilled:{number}",
             "duty.fulfilled",
-            f"Handed in{late}: {record.key} of {agreement.institution_name}",
+            f"Handed in{late}: {_called(record)} of {agreement.institution_name}",
             handed_in.evidence.statement,
             handed_in.at,
             LAB_SIDE,
@@ -226,7 +232,7 @@ def _record(agreement: Agreement, record: Record) -> Iterator[Notice]:
                 agreement,
                 f"{about}:sent_back:{number}",
                 "duty.evidence_sent_back",
-                f"Evidence sent back: {record.key}",
+                f"Evidence sent back: {_called(record)}",
                 f"{back.reason}\n\nOther evidence is due on {back.due_at:%Y-%m-%d %H:%M} UTC.",
                 back.at,
                 PARTNERS,
@@ -236,16 +242,16 @@ def _record(agreement: Agreement, record: Record) -> Iterator[Notice]:
             agreement,
             f"{about}:postponed:{number}",
             "duty.postponed",
-            f"More time: {record.key} is due on {given.due_at:%Y-%m-%d}",
+            f"More time: {_called(record)} is due on {given.due_at:%Y-%m-%d}",
             given.reason,
             given.at,
             PARTNERS,
         )
     if record.waiver is not None:
+        subject = f"Waived: {_called(record)}"
         yield _notice(
-            agreement, f"{about}:waived", "duty.waived", f"Waived: {record.key}", record.waiver.reason,
-            record.waiver.at, PARTNERS,
-        )  # fmt: skip
+            agreement, f"{about}:waived", "duty.waived", subject, record.waiver.reason, record.waiver.at, PARTNERS
+        )
 
 
 def _notice(
