@@ -177,6 +177,7 @@ OUT_OF_TURN = frozenset(
         ("agreements.submit_signature", "ada"),
         ("agreements.counter (institution)", "ada"),
         ("agreements.counter (lab)", "ben"),
+        ("agreements.withdraw (amendment)", "ben"),
     }
 )
-"""Speaks for a side, but it is the other side's turn."""
+"""Speaks for a side, but it is the other side's turn, or nothing is there that this side may know of."""
