@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -280,7 +281,7 @@ def test_whatever_is_changed_in_a_clause_only_our_refusals_leave(given_data: st.
 
 
 def _mutate(given_data: st.DataObject, value: Any) -> None:
-    """Drop, replace, add or swap somewhere inside a JSON value."""
+    """Drop, replace, add or swap somewhere inside a JSON value; copies, since what is put in may be changed next."""
     spots = [inner for inner in _containers(value) if inner]
     if not spots:
         return
@@ -290,11 +291,13 @@ def _mutate(given_data: st.DataObject, value: Any) -> None:
         case "drop":
             del spot[where]
         case "replace":
-            spot[where] = given_data.draw(JUNK)
+            spot[where] = deepcopy(given_data.draw(JUNK))
         case "add" if isinstance(spot, dict):
-            spot[given_data.draw(st.sampled_from(["x", "days", "uses", "order", "text"]))] = given_data.draw(JUNK)
+            spot[given_data.draw(st.sampled_from(["x", "days", "uses", "order", "text"]))] = deepcopy(
+                given_data.draw(JUNK)
+            )
         case "add":
-            spot.append(given_data.draw(JUNK))
+            spot.append(deepcopy(given_data.draw(JUNK)))
         case _ if isinstance(spot, dict):
             spot["kind"] = given_data.draw(st.sampled_from(KINDS))
         case _:
