@@ -20,9 +20,13 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 PATIENCE_MS = 30_000
 """How long anything may take to show; generous, because nothing here judges speed."""
+
+TRIES = 6
+"""How often a list that closed by itself is opened again."""
 
 WIDE, NARROW = 1280, 420
 HEIGHT = 900
@@ -150,6 +154,23 @@ class Visitor:
         box = (within or self.page).get_by_role("textbox", name=label)
         box.fill(text)
         box.press("Tab")
+
+    def choose(self, label: str, option: str) -> None:
+        """Choose from a drop-down list.
+
+        The list closes when the page moves under it, as it does while an expander opens; a person opens it again, and
+        so does this.
+        """
+        box = self.page.get_by_role("combobox", name=label)
+        offered = self.page.get_by_role("option", name=option)
+        for _ in range(TRIES):
+            box.click()
+            try:
+                offered.click(timeout=PATIENCE_MS / TRIES)
+            except PlaywrightTimeoutError:
+                continue
+            return
+        expect(offered).to_be_visible()
 
     def reads(self, text: str) -> None:
         """The words are on the screen."""

@@ -72,8 +72,7 @@ def turn_to(visitor: Visitor, agreement_id: str, part: str) -> None:
 def draft(lab: Visitor) -> str:
     """Draft from the usual template, name it, and offer it as it is; returns its id."""
     lab.menu("Agreements")
-    lab.page.get_by_role("combobox", name="Template").click()
-    lab.page.get_by_role("option", name="Software access agreement").click()
+    lab.choose("Template", "Software access agreement")
     lab.write("Title (the template's, if left empty)", TITLE)
     lab.press("Make the draft")
     lab.heads(TITLE)
@@ -224,8 +223,7 @@ def suspend(lab: Visitor, agreement_id: str) -> None:
     """Suspend for suspected misuse, with what it stops shown before."""
     turn_to(lab, agreement_id, "life")
     lab.page.get_by_text("Suspend access").click()
-    lab.page.get_by_role("combobox", name="Reason").click()
-    lab.page.get_by_role("option", name="Suspected misuse").click()
+    lab.choose("Reason", "Suspected misuse")
     lab.reads("For suspected misuse it takes effect at once.")
     lab.reads("What it would stop now")
     lab.reads("Spring misuse study")
