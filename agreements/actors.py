@@ -64,6 +64,10 @@ class Actor(BaseModel):
     """The grant that token names, if any."""
     agreement_digest: str | None = None
     """The version of the agreement under which that token was issued, if any."""
+    key_thumbprint: str | None = None
+    """The RFC 7638 thumbprint of the key that the request proved to hold (RFC 9449), if it proved one."""
+    program: bool = False
+    """Whether a registered program acts rather than a person; ``person_id`` is then the program's."""
     email: str = ""
     """By which clauses may name the person; empty for automatic actors."""
 

@@ -1,12 +1,51 @@
 """What an access allows: operations, checkpoints, purposes and limits, and when one scope lies within another."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field, field_serializer
 
-from agreements.deciders import Value
+from agreements.deciders import Value, later
+from agreements.limits import (
+    Apart,
+    AtOnce,
+    Excess,
+    Hours,
+    Periods,
+    PerMinute,
+    RequestCount,
+    Sampling,
+    TokenCount,
+    hours_beyond,
+    hours_meet,
+    lower,
+    over,
+    periods_beyond,
+    periods_filled,
+    periods_meet,
+    sampling_beyond,
+    sampling_filled,
+    sampling_meet,
+)
+
+__all__ = [
+    "Apart",
+    "AtOnce",
+    "Excess",
+    "Moment",
+    "Operation",
+    "PerMinute",
+    "RequestCount",
+    "Scope",
+    "Slug",
+    "TokenCount",
+    "excesses",
+    "family_selector",
+    "filled",
+    "meet",
+]
 
 MAX_CHECKPOINTS = 200
 MAX_PURPOSES = 50
@@ -25,9 +64,6 @@ class Operation(StrEnum):
 
 Slug = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[a-z0-9][a-z0-9._/*-]*$")]
 """A checkpoint id, a family selector (``family/*``) or a purpose."""
-
-TokenCount = Annotated[int, Field(ge=1, le=10**12)]
-PerMinute = Annotated[int, Field(ge=1, le=100_000)]
 
 
 def _utc(moment: datetime) -> datetime:
@@ -56,6 +92,17 @@ class Scope(Value):
     """Prompt and completion tokens, together, over the life of the grant."""
     requests_per_minute: PerMinute
     expires_at: Moment
+    # What follows came after scopes had been recorded: absent from the bytes while it says nothing.
+    request_budget: RequestCount | None = later()
+    """Requests over the life of the grant."""
+    periods: Periods = Field(default=(), exclude_if=lambda value: not value)
+    """Tokens and requests per calendar day, ISO week or month, in UTC."""
+    concurrency: AtOnce | None = later()
+    """Runs under way at once."""
+    sampling: Sampling | None = later()
+    hours: Hours | None = later()
+    holder_bound: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether requests must prove the key that their token is bound to (RFC 9449)."""
 
     @field_serializer("checkpoints", "operations", "purposes")
     def _sorted(self, values: frozenset[str]) -> list[str]:
@@ -71,40 +118,66 @@ class Scope(Value):
         return family_selector(family) in self.checkpoints
 
 
-class Excess(Value):
-    """One dimension in which a scope goes beyond another."""
-
-    dimension: str
-    message: str
-
-
 def excesses(child: Scope, parent: Scope) -> tuple[Excess, ...]:
     """Every dimension in which ``child`` is wider than ``parent``; empty if and only if child ⊆ parent."""
-    found: list[Excess] = []
-    sets: tuple[tuple[str, frozenset[str], frozenset[str]], ...] = (
-        ("checkpoints", child.checkpoints, parent.checkpoints),
-        ("operations", frozenset(child.operations), frozenset(parent.operations)),
-        ("purposes", child.purposes, parent.purposes),
-    )
-    for dimension, wanted, allowed in sets:
+    return tuple(_excesses(child, parent))
+
+
+def _excesses(child: Scope, parent: Scope) -> Iterator[Excess]:
+    for dimension in _SETS:
+        wanted, allowed = getattr(child, dimension), getattr(parent, dimension)
         if extra := sorted(wanted - allowed):
-            found.append(
-                Excess(dimension=dimension, message=f"{', '.join(extra)} is not among {', '.join(sorted(allowed))}")
-            )
-    numbers = (
-        ("token_budget", child.token_budget, parent.token_budget),
-        ("requests_per_minute", child.requests_per_minute, parent.requests_per_minute),
-    )
-    found += [
-        Excess(dimension=dimension, message=f"{wanted:,} is more than {allowed:,}")
-        for dimension, wanted, allowed in numbers
-        if wanted > allowed
-    ]
+            yield Excess(dimension=dimension, message=f"{', '.join(extra)} is not among {', '.join(sorted(allowed))}")
+    for dimension in _NUMBERS:
+        yield from over(dimension, getattr(child, dimension), getattr(parent, dimension))
     if child.expires_at > parent.expires_at:
-        found.append(
-            Excess(
-                dimension="expires_at",
-                message=f"{child.expires_at:%Y-%m-%d %H:%M} UTC is after {parent.expires_at:%Y-%m-%d %H:%M} UTC",
-            )
+        yield Excess(
+            dimension="expires_at",
+            message=f"{child.expires_at:%Y-%m-%d %H:%M} UTC is after {parent.expires_at:%Y-%m-%d %H:%M} UTC",
         )
-    return tuple(found)
+    yield from periods_beyond(child.periods, parent.periods)
+    yield from sampling_beyond(child.sampling, parent.sampling)
+    yield from hours_beyond(child.hours, parent.hours)
+    if parent.holder_bound and not child.holder_bound:
+        yield Excess(dimension="holder_bound", message="a token that anyone may hold goes beyond one bound to its key")
+
+
+def meet(one: Scope, other: Scope) -> Scope:
+    """The widest scope within both. Raises Apart naming a dimension in which they have nothing in common."""
+    sets = {name: getattr(one, name) & getattr(other, name) for name in _SETS}
+    for dimension, common in sets.items():
+        if not common:
+            raise Apart(dimension)
+    return one.model_copy(
+        update={
+            **sets,
+            **{name: lower(getattr(one, name), getattr(other, name)) for name in _NUMBERS},
+            "expires_at": min(one.expires_at, other.expires_at),
+            "periods": periods_meet(one.periods, other.periods),
+            "sampling": sampling_meet(one.sampling, other.sampling),
+            "hours": hours_meet(one.hours, other.hours),
+            "holder_bound": one.holder_bound or other.holder_bound,
+        }
+    )
+
+
+def filled(scope: Scope, above: Scope) -> Scope:
+    """The scope with every finer limit that it leaves unsaid taken from above. What it says is not touched."""
+    return scope.model_copy(
+        update={
+            "request_budget": _said(scope.request_budget, above.request_budget),
+            "concurrency": _said(scope.concurrency, above.concurrency),
+            "periods": periods_filled(scope.periods, above.periods),
+            "sampling": sampling_filled(scope.sampling, above.sampling),
+            "hours": scope.hours or above.hours,
+            "holder_bound": scope.holder_bound or above.holder_bound,
+        }
+    )
+
+
+def _said(own: int | None, above: int | None) -> int | None:
+    return above if own is None else own
+
+
+_SETS = ("checkpoints", "operations", "purposes")
+_NUMBERS = ("token_budget", "requests_per_minute", "request_budget", "concurrency")

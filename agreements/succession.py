@@ -31,14 +31,14 @@ def fates(agreement: Agreement, coming: Version, grants: Iterable[Grant], now: d
     found = []
     for grant in grants:
         scope = grant.scope
-        if scope is None or not grant.active_on(now):
+        if scope is None or not grant.live_on(now):
             continue
         if grant.agreement_digest != agreement.document_digest:
             reason = "it rests on an earlier version already"
         elif bounds is None:
             reason = "the new version opens nothing"
         else:
-            reason = _beyond(bounds.beyond(carried_scope(scope, bounds, old_end)))
+            reason = _beyond(bounds.beyond(carried_scope(grant, bounds, old_end)))
         carried = None
         if not reason and bounds is not None:
             carried = CarryOverGrant(agreement_digest=coming.digest or "", bounds=bounds, old_end=old_end)

@@ -44,6 +44,8 @@ class Held(Value):
     grant: Grant
     agreement: Agreement
     framework: Agreement | None = None
+    path: tuple[Grant, ...] = ()
+    """The grants above it, the parent first and the root last; empty for a root."""
     lacking: tuple[str, ...] = ()
     """Vetting that the agreement asks for and the institution's passport does not show, as the service found it."""
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from agreements.bounds import UseBound
-from agreements.clauses.base import ClauseBase, Effect, Target, days, later, readable
-from agreements.deciders import Value
+from agreements.clauses.base import ClauseBase, Effect, Target, days, readable
+from agreements.deciders import Value, later
 from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, PerMinute, Slug, TokenCount
 from agreements.vetting import VettingItem
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from string import Formatter
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -67,14 +67,6 @@ MAX_RENDERED = 100_000
 
 WORDS = frozenset({"clause_id", "title", "text", "kind"})
 """The fields of a clause that are not its data."""
-
-
-def later(**constraints: Any) -> Any:
-    """An optional field that came after agreements had been signed.
-
-    It is left out of the dumped clause while it says nothing, so that the bytes signed before it existed stay the same.
-    """
-    return Field(default=None, exclude_if=lambda value: value is None, **constraints)
 
 
 class ClauseBase(Value):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_serializer, model_validator
 
 from agreements.actors import PartyKind
-from agreements.clauses.base import TRACKED_ONLY, ClauseBase, Effect, Target, days, later
-from agreements.deciders import Value
+from agreements.clauses.base import TRACKED_ONLY, ClauseBase, Effect, Target, days
+from agreements.deciders import Value, later
 from agreements.scopes import Operation, PerMinute, Slug
 
 

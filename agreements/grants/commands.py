@@ -1,0 +1,146 @@
+"""What can be done with a grant.
+
+``above`` are the holders of the grants above it, its parent's first, and ``children`` those that the service saw when
+it planned: where another was delegated since, it plans anew.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from agreements.bounds import Bounds
+from agreements.deciders import Value
+from agreements.grants.model import Holder
+from agreements.scopes import Moment, Scope
+
+Label = Annotated[str, Field(min_length=3, max_length=120)]
+Reason = Annotated[str, Field(min_length=3, max_length=1000)]
+
+
+class IssueGrant(Value):
+    """Open access to an institution. ``bounds`` is what the agreement allows, given by the service."""
+
+    grant_id: str
+    institution_id: str
+    agreement_id: str
+    agreement_digest: str
+    label: Label
+    scope: Scope
+    bounds: Bounds
+    delegated_only: bool = False
+
+
+class DelegateGrant(Value):
+    """Pass part of a grant on: asked of the parent."""
+
+    child_id: str
+    holder: Holder
+    scope: Scope
+    agreement_digest: str
+    """The version that the child is about to pin; it has to be the parent's."""
+
+
+class ReceiveGrant(Value):
+    """Come to be as a child: asked of the child, together with ``DelegateGrant``, which proves that it lies within."""
+
+    grant_id: str
+    institution_id: str
+    agreement_id: str
+    agreement_digest: str
+    label: Label
+    scope: Scope
+    holder: Holder
+    parent_id: str
+    depth: Annotated[int, Field(ge=1)]
+
+
+class NarrowGrant(Value):
+    """Allow less. Its descendants follow in the same transaction."""
+
+    scope: Scope
+    reason: Reason
+    above: tuple[Holder, ...] = ()
+    children: tuple[str, ...] = ()
+
+
+class ExtendGrant(Value):
+    """Allow more: a root within ``bounds`` of its agreement, a child together with ``MakeRoom`` of its parent."""
+
+    scope: Scope
+    reason: Reason
+    above: tuple[Holder, ...] = ()
+    bounds: Bounds | None = None
+
+
+class MakeRoom(Value):
+    """Let a child be widened: asked of the parent, which proves that the child still lies within."""
+
+    child_id: str
+    scope: Scope
+
+
+class SuspendGrant(Value):
+    """Stop it, and all that is delegated from it, until it is lifted."""
+
+    reason: Reason
+    above: tuple[Holder, ...] = ()
+
+
+class LiftGrantSuspension(Value):
+    """Let it go on."""
+
+    reason: Reason
+    above: tuple[Holder, ...] = ()
+
+
+class RevokeGrant(Value):
+    """End access. Its descendants follow in the same transaction."""
+
+    reason: Reason
+    above: tuple[Holder, ...] = ()
+    children: tuple[str, ...] = ()
+
+
+class NarrowWithAncestor(Value):
+    """Follow a grant above that was narrowed. Given by the service, in the transaction that narrows that one."""
+
+    ancestor_id: str
+    scope: Scope
+    reason: Reason
+    children: tuple[str, ...] = ()
+
+
+class RevokeWithAncestor(Value):
+    """End because a grant above was revoked, or narrowed to nothing that this one has. Given by the service."""
+
+    ancestor_id: str
+    reason: Reason
+    children: tuple[str, ...] = ()
+
+
+class CarryOverGrant(Value):
+    """Go on under a new version of the agreement. All of it is given by the service that brings the version into force.
+
+    A grant that ran until the old end of the term runs until the new one. A child goes on with what it has in common
+    with its parent, which is then its ``bounds``.
+    """
+
+    agreement_digest: str
+    bounds: Bounds
+    old_end: Moment
+
+
+GrantCommand = (
+    IssueGrant
+    | DelegateGrant
+    | ReceiveGrant
+    | NarrowGrant
+    | ExtendGrant
+    | MakeRoom
+    | SuspendGrant
+    | LiftGrantSuspension
+    | RevokeGrant
+    | NarrowWithAncestor
+    | RevokeWithAncestor
+    | CarryOverGrant
+)
