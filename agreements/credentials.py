@@ -6,8 +6,11 @@ None of them holds a secret: a link and a session are named by the SHA-256 of wh
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from agreements.actors import Actor
 from agreements.deciders import Decider, Event, Value
@@ -23,6 +26,15 @@ class CredentialKind(StrEnum):
     SESSION = "session"
 
 
+class SignInMethod(StrEnum):
+    """How a session was opened."""
+
+    LINK = "link"
+    PROVIDER = "provider"
+    INVITATION = "invitation"
+    DEMO = "demo"
+
+
 class Credential(Value):
     """Current state. An empty ``id`` means it does not exist."""
 
@@ -36,6 +48,19 @@ class Credential(Value):
     expires_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: str = ""
+    method: SignInMethod | None = None
+    """How a session was opened; unknown of those from before this was recorded."""
+    provider_id: str | None = None
+    """The identity provider that a session was opened through, if any."""
+    browser: str = ""
+    """What a session was opened with, coarsely: ``Firefox on Linux``."""
+    seen_at: datetime | None = None
+    """When a session was last marked as used; it may have been used a little later."""
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """The latest use on record."""
+        return self.seen_at or self.issued_at
 
     def live_on(self, now: datetime) -> bool:
         """Whether it is good at ``now``."""
@@ -52,6 +77,15 @@ class CredentialIssued(Event, type="credential:issued"):
     grant_id: str | None = None
     purpose: str | None = None
     expires_at: datetime
+    at: datetime
+    method: SignInMethod | None = None
+    provider_id: str | None = None
+    browser: str = ""
+
+
+class CredentialSeen(Event, type="credential:seen"):
+    """A session was in use; recorded now and then, not at every request."""
+
     at: datetime
 
 
@@ -72,6 +106,15 @@ class IssueCredential(Value):
     grant_id: str | None = None
     purpose: Slug | None = None
     expires_at: datetime
+    method: SignInMethod | None = None
+    provider_id: str | None = None
+    browser: Annotated[str, Field(max_length=60)] = ""
+
+
+class MarkSeen(Value):
+    """Record that a session is in use, unless that was done less than ``every`` ago."""
+
+    every: timedelta
 
 
 class UseOnce(Value):
@@ -84,7 +127,7 @@ class EndCredential(Value):
     reason: str
 
 
-CredentialCommand = IssueCredential | UseOnce | EndCredential
+CredentialCommand = IssueCredential | MarkSeen | UseOnce | EndCredential
 
 
 def secret_id(secret: str) -> str:
@@ -101,6 +144,12 @@ def decide(state: Credential, command: CredentialCommand, actor: Actor, now: dat
                 raise Conflict("credential_exists", "A credential with this id exists.")
             fields = {name: getattr(command, name) for name in IssueCredential.model_fields}
             return [CredentialIssued(**fields, at=now)]
+        case MarkSeen():
+            if not actor.is_automatic:
+                raise Forbidden("rules_only", "Only a rule records that a session is in use.")
+            last = state.last_seen
+            due = last is not None and now - last >= command.every
+            return [CredentialSeen(at=now)] if due and state.live_on(now) else []
         case UseOnce():
             if state.kind is not CredentialKind.SIGN_IN_LINK or not state.live_on(now):
                 raise Unauthenticated(
@@ -128,7 +177,12 @@ def evolve(state: Credential, event: Event) -> Credential:
                 purpose=event.purpose,
                 issued_at=event.at,
                 expires_at=event.expires_at,
+                method=event.method,
+                provider_id=event.provider_id,
+                browser=event.browser,
             )
+        case CredentialSeen():
+            return state.model_copy(update={"seen_at": event.at})
         case CredentialEnded():
             return state.model_copy(update={"ended_at": event.at, "end_reason": event.reason})
         case _:

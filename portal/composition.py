@@ -45,16 +45,19 @@ from portal.services.duties import DutyService
 from portal.services.duty_rows import LEDGERS
 from portal.services.grants import GrantService
 from portal.services.institutions import InstitutionService
+from portal.services.invitations import InvitationService
 from portal.services.kernel import Clock, Kernel
 from portal.services.log import LogService
 from portal.services.notices import NoticeService
 from portal.services.outbox import OutboxService
 from portal.services.passports import PassportService
 from portal.services.people import PeopleService
+from portal.services.people_rows import IDENTITIES, IDENTITY_PROVIDERS, INVITATIONS
 from portal.services.prerequisites import Prerequisites
 from portal.services.publication_rows import PUBLICATIONS
 from portal.services.publications import PublicationService
 from portal.services.runs import RunService
+from portal.services.sessions import SessionService
 from portal.services.sign_in import SignInService
 from portal.services.template_rows import CAMPAIGNS, TEMPLATES
 from portal.services.templates import TemplateService
@@ -67,6 +70,9 @@ AGGREGATES = (
     INSTITUTIONS,
     PASSPORTS,
     PEOPLE,
+    INVITATIONS,
+    IDENTITY_PROVIDERS,
+    IDENTITIES,
     AGREEMENTS,
     LEDGERS,
     GRANTS,
@@ -131,8 +137,10 @@ class Portal:
         issuer = TokenIssuer(keyring.own("token"), issuer=settings.issuer, audience=TOKEN_AUDIENCE)
         self.institutions = InstitutionService(kernel, keyring)
         self.passports = PassportService(kernel, self.institutions)
-        self.people = PeopleService(kernel, self.institutions)
-        self.sign_in = SignInService(kernel, settings)
+        self.sessions = SessionService(kernel, settings)
+        self.people = PeopleService(kernel, self.institutions, self.sessions)
+        self.sign_in = SignInService(kernel, settings, self.sessions)
+        self.invitations = InvitationService(kernel, self.institutions, self.people, self.sessions, settings)
         prerequisites = Prerequisites(kernel, self.institutions, self.passports)
         self.templates = TemplateService(kernel)
         self.agreements = AgreementService(kernel, self.institutions, prerequisites, self.templates)

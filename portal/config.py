@@ -33,7 +33,14 @@ class Settings(BaseSettings):
     """Run models without isolation. Every page and receipt then says so."""
 
     session_hours: Annotated[int, Field(ge=1, le=720)] = 12
+    """How long a session lasts at most, however it is used."""
+    session_idle_hours: Annotated[int, Field(ge=1, le=720)] = 4
+    """How long a session lasts without being used."""
     sign_in_link_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    invitation_hours: Annotated[int, Field(ge=1, le=720)] = 168
+    """How long an invitation can be accepted."""
+    oidc_allow_private: bool = False
+    """Let identity providers be on this machine and in private networks."""
     token_hours: Annotated[int, Field(ge=1, le=24)] = 24
     """The longest life of an access token."""
 

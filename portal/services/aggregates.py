@@ -58,10 +58,22 @@ def _person(object_id: str, _version: int, state: Person) -> Sequence[Row]:
             "name": state.name,
             "email": state.email.casefold(),
             "coordinator": any(m.role.value == "coordinator" for m in state.memberships),
-            "active": state.deactivated_at is None,
+            "active": state.active,
         },
     )
-    return [person, *memberships]
+    pending = state.pending
+    if pending is None:
+        return [person, *memberships]
+    waiting = Row(
+        "person_waiting",
+        {
+            "person_id": object_id,
+            "institution_id": pending.institution_id,
+            "requested_at": stamp(pending.requested_at),
+            "open": not pending.refused and state.deactivated_at is None,
+        },
+    )
+    return [person, *memberships, waiting]
 
 
 def _passport(object_id: str, _version: int, state: Passport) -> Sequence[Row]:
@@ -124,6 +136,7 @@ def _credential(object_id: str, _version: int, state: Credential) -> Sequence[Ro
                 "issued_at": stamp(state.issued_at),
                 "expires_at": stamp(state.expires_at),
                 "ended": state.ended_at is not None,
+                "provider_id": state.provider_id,
             },
         )
     ]

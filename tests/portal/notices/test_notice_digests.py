@@ -81,7 +81,9 @@ def test_what_was_read_is_not_sent(mailing: World) -> None:
 
 
 def test_who_left_gets_nothing(mailing: World) -> None:
-    mailing.portal.people.deactivate(mailing.actor("ada"), mailing.people["ben"].id, reason="left the university")
+    mailing.portal.people.deactivate(
+        mailing.actor("ada"), mailing.people["ben"].id, reason="left the university", without_lead=True
+    )
     mailing.portal.notices.raise_(notice("a"))
     assert send(mailing) == (0, 0)
 

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from agreements.actors import LAB, Actor, Channel, Role
 from agreements.agreement import Agreement
+from agreements.credentials import SignInMethod
 from agreements.errors import Invalid
 from agreements.grants import Grant
 from agreements.institutions import Constituency
@@ -195,7 +196,7 @@ class World:
         """The screen as the person sees it, run once."""
         app = AppTest.from_file(str(APP), default_timeout=30)
         if person is not None:
-            secret = self.portal.sign_in._open(person.id).secret
+            secret = self.portal.sessions.open(person, method=SignInMethod.LINK).secret
             app.user = {"session": self.portal.sign_in.session_id(secret)}
         app.run()
         if name:

@@ -138,7 +138,7 @@ def test_a_revoked_token_is_refused_at_once(world: World, who: str) -> None:
 def test_a_deactivated_person_has_no_tokens(world: World) -> None:
     issued = world.portal.tokens.issue(world.actor("cleo"), label="notebook")
     world.portal.people.deactivate(world.actor("ada"), world.people["cleo"].id, reason="left the project")
-    assert _code(world, issued.token) == "person_deactivated"
+    assert _code(world, issued.token) == "token_revoked"
 
 
 def test_what_the_record_does_not_bear_out_is_refused(world: World) -> None:
