@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from agreements.access import Denied
+from agreements.actors import Actor
 from agreements.agreement import Agreement, AgreementStatus, Change
 from agreements.duties import IncidentKind, ledger
-from agreements.errors import Conflict, Fixer, Invalid, TooLarge
+from agreements.errors import ConcordatError, Conflict, Fixer, Invalid, TooLarge
 from agreements.institutions import Constituency
 from portal.services.agreement_facts import Act
-from tests.portal.services.duty_world import amended, granted, in_force, sign_by_both, terms
-from tests.portal.services.world import World
+from tests.portal.services.duty_world import MODEL, amended, granted, in_force, sign_by_both, terms
+from tests.portal.services.world import World, ask
 
 WORDS = "Said at sufficient length."
 ANYBODY: dict[str, Any] = {"named_users": None, "vetting": None}
@@ -60,6 +61,36 @@ def test_a_schedule_is_suspended_by_its_frameworks_rules_and_appealed_by_its_clo
     ticked = world.portal.clockwork.tick()
     assert (ticked.appeals_lapsed, ticked.failed) == (1, ())
     assert service.get(world.actor("ben"), agreement.id).suspension is None
+
+
+def answer(world: World, actor: Actor) -> str:
+    """``open``, or the code with which a run is refused."""
+    try:
+        world.portal.runs.begin(actor, MODEL, ask(), purpose="misuse-analysis").result()
+    except ConcordatError as refused:
+        return refused.code
+    return "open"
+
+
+def test_a_suspension_of_the_lab_opens_nothing_that_the_institution_asked_to_close(world: World) -> None:
+    agreement = in_force(world, **ANYBODY)
+    world.checkpoint(MODEL)
+    granted(world, agreement)
+    ada, ben, cleo, service = *map(world.actor, ("ada", "ben", "cleo")), world.portal.agreements
+    service.suspend(ben, agreement.id, reason="requested", statement="Our cluster was broken into.")
+    world.clock.advance(hours=1)
+    service.suspend(ada, agreement.id, reason="breach_of_terms", statement="They told us too late.")
+    for _ in range(4):
+        assert answer(world, cleo) == "agreement_suspended"
+        world.clock.advance(days=1)
+    service.lift(ben, agreement.id, number=1, reason="All machines are set up anew.")
+    assert answer(world, cleo) == "agreement_suspended"
+    world.clock.advance(hours=1)
+    service.lift(ada, agreement.id, number=2, reason="They explained it.")
+    assert answer(world, cleo) == "open"
+    world.portal.clockwork.tick()
+    titles = [notice.subject for notice in world.portal.notices.inbox(ben) if "suspension_lifted" in notice.kind]
+    assert sorted(title.split(":")[0] for title in titles) == ["Access open again", "Suspension lifted"]
 
 
 def test_an_immediate_reason_of_the_framework_is_immediate_for_the_schedule(world: World) -> None:
