@@ -24,6 +24,7 @@ from portal.notices.projection import NOTICES
 from portal.release.projection import DECISIONS
 from portal.release.service import ReleaseService
 from portal.services.aggregates import (
+    ADDRESSES,
     AGREEMENTS,
     CHECKPOINTS,
     CREDENTIALS,
@@ -67,6 +68,7 @@ AGGREGATES = (
     INSTITUTIONS,
     PASSPORTS,
     PEOPLE,
+    ADDRESSES,
     AGREEMENTS,
     LEDGERS,
     GRANTS,

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 
 from agreements.actors import Actor, Membership, Role
+from agreements.addresses import FreeAddress, TakeAddress, address_id
 from agreements.errors import NotFound
 from agreements.ids import new_id
 from agreements.people import DeactivatePerson, Person, RegisterPerson
 from portal.inputs import parse
-from portal.services.aggregates import PEOPLE
+from portal.services.aggregates import ADDRESSES, PEOPLE
 from portal.services.institutions import InstitutionService
-from portal.services.kernel import Kernel
+from portal.services.kernel import Kernel, Step
 
 
 class PeopleService:
@@ -28,14 +29,16 @@ class PeopleService:
         memberships: Collection[tuple[str, Role]],
         idempotency_key: str | None = None,
     ) -> Person:
-        """Let somebody in with (institution id, role) pairs. Raises Forbidden, Invalid or NotFound."""
+        """Let somebody in with (institution id, role) pairs.
+
+        Raises Forbidden, Invalid, NotFound, or Conflict ``address_taken`` where somebody active has that e-mail.
+        """
         for institution_id, _role in memberships:
             self._institutions.get(institution_id)
-        person_id = new_id("per")
         command = parse(
             RegisterPerson,
             {
-                "person_id": person_id,
+                "person_id": new_id("per"),
                 "name": name,
                 "email": email,
                 "memberships": tuple(
@@ -43,12 +46,31 @@ class PeopleService:
                 ),
             },
         )
-        return self._kernel.execute(PEOPLE, person_id, command, actor, idempotency_key=idempotency_key)
+        committed = self._kernel.execute_all(self.admitting(command), actor, idempotency_key=idempotency_key)
+        streams = committed.versions if committed is not None else ()
+        first_made = [stream for stream in streams if stream.startswith(PEOPLE.decider.stream(""))]
+        return self.get(first_made[0].partition("/")[2])
+
+    def admitting(self, command: RegisterPerson) -> tuple[Step, ...]:
+        """The steps that register a person: the person, and their e-mail as theirs alone."""
+        address = address_id(command.email)
+        taking = TakeAddress(person_id=command.person_id, held_before=self._held_before(address, command.email))
+        return Step(PEOPLE, command.person_id, command), Step(ADDRESSES, address, taking)
+
+    def _held_before(self, address: str, email: str) -> bool:
+        """Whether somebody has the address who was registered before addresses were kept: nothing ever freed it."""
+        if self._kernel.store.state(ADDRESSES, address)[1]:
+            return False
+        return bool(
+            self._kernel.store.query("SELECT 1 FROM person WHERE email = ? AND active LIMIT 1", [email.casefold()])
+        )
 
     def deactivate(self, actor: Actor, person_id: str, *, reason: str) -> Person:
-        """Stop somebody from signing in; their sessions and tokens stop with it."""
-        self.get(person_id)
-        return self._kernel.execute(PEOPLE, person_id, parse(DeactivatePerson, {"reason": reason}), actor)
+        """Stop somebody from signing in; their sessions and tokens stop with it, and their e-mail is free again."""
+        leaving = Step(PEOPLE, person_id, parse(DeactivatePerson, {"reason": reason}))
+        freeing = Step(ADDRESSES, address_id(self.get(person_id).email), FreeAddress(person_id=person_id))
+        self._kernel.execute_all([leaving, freeing], actor)
+        return self.get(person_id)
 
     def get(self, person_id: str) -> Person:
         """One person. Raises NotFound."""
