@@ -33,7 +33,6 @@ from agreements.agreement.commands import (
 )
 from agreements.agreement.fold import evolve
 from agreements.agreement.measures import Appeal, AppealOutcome, Narrowing, Suspension
-from agreements.agreement.negotiation import check_signature
 from agreements.agreement.state import ENDED, Agreement, AgreementStatus
 from agreements.agreement.versions import (
     PAYLOAD_TYPE,
@@ -82,7 +81,6 @@ __all__ = [
     "VersionStatus",
     "Widen",
     "Withdraw",
-    "check_signature",
     "decide",
     "evolve",
 ]

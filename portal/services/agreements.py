@@ -29,6 +29,7 @@ from agreements.agreement import (
     Widen,
     Withdraw,
 )
+from agreements.agreement.export import EXPORT_TYPE
 from agreements.clauses import Form, SafeHarbour, parse_clauses
 from agreements.dsse import Envelope
 from agreements.errors import Conflict, Invalid, NotFound
@@ -239,7 +240,7 @@ class AgreementService:
     ) -> Agreement:
         signer = agreement.institution_id if party is PartyKind.INSTITUTION else LAB
         proposal = agreement.proposal
-        before = _signed_before(proposal, envelope)
+        before = _signed_before(proposal, actor, envelope)
         last = proposal is not None and before is not None and before + 1 == len(proposal.order)
         missing = self._prerequisites.missing(agreement, proposal) if last and proposal is not None else ()
         keys = self._institutions.active_keys(signer)
@@ -392,7 +393,7 @@ class AgreementService:
         agreement = self.get(actor, agreement_id)
         chosen = agreement.shown if version is None else agreement.version(version)
         return {
-            "type": "concordat-signed-agreement/v1",
+            "type": EXPORT_TYPE,
             "document": agreement.document(chosen.number),
             "document_digest": chosen.digest,
             "status": chosen.status.value if version is not None else agreement.status.value,
@@ -441,12 +442,15 @@ def _command(kind: type[C], fields: Mapping[str, object]) -> C:
     return parse(kind, clean(fields, lines={"title"}))
 
 
-def _signed_before(proposal: Version | None, envelope: Envelope) -> int | None:
-    """How many signatures come before this one; of one that is sent again, how many came before it then."""
+def _signed_before(proposal: Version | None, actor: Actor, envelope: Envelope) -> int | None:
+    """How many signatures come before this one; of one that is sent again, how many came before it then.
+
+    By one key two people make the same envelope, so that only the person tells whether it is sent again.
+    """
     if proposal is None:
         return None
-    sent = envelope.to_json()
-    again = (number for number, one in enumerate(proposal.signatures) if one.envelope == sent)
+    sent = (actor.person_id, envelope.to_json())
+    again = (number for number, one in enumerate(proposal.signatures) if (one.signer_id, one.envelope) == sent)
     return next(again, len(proposal.signatures))
 
 
