@@ -36,8 +36,16 @@ class Changes(Value):
     before: str
     """What it is compared with, in words."""
     after: str
+    title_before: str
+    title_after: str
+    """What each is called; the title is signed as the clauses are."""
     clauses: tuple[ClauseChange, ...]
     """Every clause of both, the unchanged ones too."""
+
+    @property
+    def retitled(self) -> bool:
+        """Whether the title is among what there is to accept."""
+        return self.title_before != self.title_after
 
 
 class Allowance(Value):
@@ -159,11 +167,19 @@ class AgreementFacts:
         new = agreement.version(after)
         if before is not None:
             old = agreement.version(before)
-            return Changes(before=_called(old), after=_called(new), clauses=compare(old.clauses, new.clauses))
+            return Changes(
+                before=_called(old),
+                after=_called(new),
+                title_before=old.title,
+                title_after=new.title,
+                clauses=compare(old.clauses, new.clauses),
+            )
         template = self._templates.get(agreement.template_id, new.template_version)
         return Changes(
             before=f"template {template.title}, version {template.version}",
             after=_called(new),
+            title_before=template.title,
+            title_after=new.title,
             clauses=compare(template.clauses, new.clauses),
         )
 
