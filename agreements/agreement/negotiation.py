@@ -26,6 +26,7 @@ from agreements.agreement.events import (
     AgreementSigned,
     ProposalDropped,
 )
+from agreements.agreement.room import fitting, next_number, room_for_comment
 from agreements.agreement.signatures import signed_already, signed_by, still_due
 from agreements.agreement.standing import coordinator, on_the_table, running, side_of, signatory, wrong_status
 from agreements.agreement.state import Agreement, AgreementStatus
@@ -36,9 +37,6 @@ from agreements.deciders import Event
 from agreements.dsse import Envelope
 from agreements.errors import Conflict, Fixer, Forbidden, Invalid, VerificationError
 from agreements.keys import PublicKey
-
-MAX_VERSIONS = 60
-MAX_COMMENTS = 500
 
 _TABLED = (VersionStatus.OFFERED, VersionStatus.COUNTERED, VersionStatus.SIGNED)
 
@@ -68,11 +66,12 @@ def offer(state: Agreement, actor: Actor, now: datetime) -> Sequence[Event]:
     proposal = on_the_table(state, VersionStatus.DRAFT, VersionStatus.COUNTERED)
     _lasts(state, proposal, now)
     if proposal.status is VersionStatus.COUNTERED:
+        fitting(state.document(proposal.number))
         return [AgreementOffered(document_digest=proposal.digest or "", document=proposal.document, at=now)]
     check_clauses(proposal.clauses, state.form)
     if proposal.change is Change.AMENDMENT:
         _differs(state.shown, proposal.title, proposal.clauses)
-    document = state.composed(proposal)
+    document = fitting(state.composed(proposal))
     return [AgreementOffered(document_digest=digest_of(document), document=document, at=now)]
 
 
@@ -85,7 +84,7 @@ def counter(state: Agreement, command: Counter, actor: Actor, now: datetime) -> 
     _differs(tabled, command.title, command.clauses)
     answer = tabled.model_copy(
         update={
-            "number": _next_number(state),
+            "number": next_number(state, side),
             "title": command.title,
             "clauses": command.clauses,
             "proposed_by": side,
@@ -93,7 +92,7 @@ def counter(state: Agreement, command: Counter, actor: Actor, now: datetime) -> 
         }
     )
     _lasts(state, answer, now)
-    document = state.composed(answer)
+    document = fitting(state.composed(answer))
     return [
         AgreementCountered(
             version=answer.number,
@@ -136,7 +135,7 @@ def propose(state: Agreement, command: Propose, actor: Actor, now: datetime) -> 
     elif side is PartyKind.INSTITUTION:
         _differs(governing, command.title, command.clauses)
     begun = AgreementProposed(
-        version=_next_number(state),
+        version=next_number(state, side),
         change=command.change,
         title=command.title,
         clauses=command.clauses,
@@ -146,10 +145,10 @@ def propose(state: Agreement, command: Propose, actor: Actor, now: datetime) -> 
         note=command.note,
         at=now,
     )
+    document = fitting(state.composed(version_begun(begun)))
     if side is PartyKind.LAB:
         return [begun]
     _lasts(state, version_begun(begun), now)
-    document = state.composed(version_begun(begun))
     return [
         begun,
         AgreementCountered(
@@ -188,8 +187,7 @@ def comment(state: Agreement, command: AddComment, actor: Actor, now: datetime) 
         raise Invalid(
             "clause_unknown", f"Version {about.number} has no clause {command.clause_id!r}.", param="clause_id"
         )
-    if len(state.comments) >= MAX_COMMENTS:
-        raise Conflict("too_many_comments", f"There are {MAX_COMMENTS} comments, the most there can be.")
+    room_for_comment(state, side)
     return [
         AgreementCommented(
             comment=Comment(
@@ -318,16 +316,6 @@ def _drop(state: Agreement, proposal: Version, status: AgreementStatus, reason: 
     if proposal.change is Change.FIRST:
         return [AgreementEnded(status=status, reason=reason, at=now)]
     return [ProposalDropped(version=proposal.number, status=VersionStatus(status.value), reason=reason, at=now)]
-
-
-def _next_number(state: Agreement) -> int:
-    if len(state.versions) >= MAX_VERSIONS:
-        raise Conflict(
-            "too_many_versions",
-            f"Agreement {state.id} has {MAX_VERSIONS} versions, the most there can be.",
-            hint="Begin a new agreement.",
-        )
-    return len(state.versions) + 1
 
 
 def _lasts(state: Agreement, proposal: Version, now: datetime) -> None:

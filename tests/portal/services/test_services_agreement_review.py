@@ -9,6 +9,7 @@ import pytest
 from agreements.access import Denied
 from agreements.actors import Actor
 from agreements.agreement import Agreement, AgreementStatus, Change
+from agreements.agreement.room import MAX_DOCUMENT_BYTES
 from agreements.duties import IncidentKind, ledger
 from agreements.errors import ConcordatError, Conflict, Fixer, Invalid, TooLarge
 from agreements.institutions import Constituency
@@ -245,6 +246,29 @@ def test_what_can_be_drafted_can_be_offered_and_countered(world: World) -> None:
     drafted = service.draft(ada, institution_id="north", clauses=[*terms(), *long])
     assert service.offer(ada, drafted.id).proposal is not None
     assert service.counter(ben, drafted.id, clauses=[*terms(), *long[:-1]]).proposal is not None
+
+
+def test_the_longest_text_that_can_be_offered_can_be_signed(world: World) -> None:
+    """A signature is recorded with the text in base64: what is put on the table has to leave room for that."""
+    ada, ben, service = world.actor("ada"), world.actor("ben"), world.portal.agreements
+    named = {
+        "kind": "named_users",
+        "clause_id": "named-users",
+        "title": "Named users",
+        "text": "{users}" * 700,
+        "users": [{"name": "\u6587" * 120, "email": "ben@people.example"}],
+    }
+    wide = [
+        {"kind": "general", "clause_id": f"c{length}", "title": "t", "text": "\u6587" * length}
+        for length in (8000, 5300)
+    ]
+    standard = [one for one in terms() if one["kind"] != "named_users"]
+    drafted = service.draft(ada, institution_id="north", clauses=[*standard, named, *wide])
+    tabled = service.offer(ada, drafted.id)
+    assert 0.95 * MAX_DOCUMENT_BYTES < len(tabled.document_bytes()) <= MAX_DOCUMENT_BYTES
+    for who in (ben, ada):
+        signed = service.sign(who, tabled.id, typed_name=who.name, document_digest=tabled.document_digest or "")
+    assert signed.in_force_on(world.clock())
 
 
 def test_another_institution_learns_nothing_of_a_schedules_framework(world: World) -> None:
