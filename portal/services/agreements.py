@@ -258,6 +258,14 @@ class AgreementService:
         )
         return tuple(self._kernel.state(GRANTS, row["grant_id"]) for row in rows)
 
+    def schedules_under(self, framework_id: str) -> tuple[Agreement, ...]:
+        """The agreements in force under a framework, by id. Authorises nobody: that is its callers' part."""
+        rows = self._kernel.store.query(
+            "SELECT agreement_id FROM agreement WHERE framework_id = ? AND status = 'in_force' ORDER BY agreement_id",
+            [framework_id],
+        )
+        return tuple(self._kernel.state(AGREEMENTS, row["agreement_id"]) for row in rows)
+
     def _carried_over(self, agreement: Agreement, coming: Version) -> tuple[Step, ...]:
         """The grants that go on under a version about to come into force."""
         settled = fates(agreement, coming, self.grants_under(agreement.id), self._kernel.clock())
@@ -338,8 +346,13 @@ class AgreementService:
     def terminate(
         self, actor: Actor, agreement_id: str, *, reason: str, idempotency_key: str | None = None
     ) -> Agreement:
-        """End an agreement in force; every grant under it ends with the next request."""
-        return self._do(actor, agreement_id, Terminate, {"reason": reason}, idempotency_key)
+        """End an agreement in force; every grant under it ends with the next request, and so does every schedule."""
+        agreement, now = self.get(actor, agreement_id), self._kernel.clock()
+        with_it = _command(Terminate, {"reason": f"Framework {agreement.id}, to which it belongs, was terminated."})
+        steps = [Step(AGREEMENTS, agreement.id, _command(Terminate, {"reason": reason}))]
+        steps += [Step(AGREEMENTS, one.id, with_it) for one in self.schedules_under(agreement.id) if one.runs_on(now)]
+        self._kernel.execute_all(steps, actor, idempotency_key=idempotency_key)
+        return self.get(actor, agreement.id)
 
     def close(
         self,

@@ -119,7 +119,8 @@ def test_amending_a_framework_ends_no_grant_of_its_schedules(world: World) -> No
     service.propose(ada, framework.id, change=Change.AMENDMENT, title="New terms")
     service.offer(ada, framework.id)
     seen = world.portal.agreement_facts.consequences(ada, framework.id, Act.AMEND)
-    assert (seen.grants, seen.tokens, seen.runs) == ((), 0, ())
+    assert ([fate.goes_on for fate in seen.grants], seen.tokens, seen.runs, seen.people) == ([True], 0, (), ())
+    assert seen.schedules == (agreement.id,)
     ended = world.portal.agreement_facts.consequences(ada, framework.id, Act.TERMINATE)
     assert [fate.goes_on for fate in ended.grants] == [False]
 
