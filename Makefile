@@ -11,6 +11,10 @@ STAMPS := .make
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PY) -m pytest
+# Test processes beside each other; JOBS=0 runs the tests in one, for a debugger.
+JOBS ?= auto
+# In the order of the files, so that the long journeys are not left for the end.
+SPREAD := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 SOURCES := agreements model_access portal tests
 DATA ?= demo-data
 PORT ?= 8765
@@ -29,9 +33,9 @@ run: $(STAMPS)/portal $(STAMPS)/sandbox ## Install into .venv and run the demo p
 
 demo: run ## The same as run
 
-test: $(STAMPS)/test $(STAMPS)/sandbox $(STAMPS)/chromium ## Install what tests need, Chromium included, and run them (T=path)
+test: $(STAMPS)/test $(STAMPS)/sandbox $(STAMPS)/chromium ## Install what tests need, Chromium included, and run them (T=path, JOBS=processes)
 	$(say) 'Running the tests; the first run trains the demo ladder.'
-	@$(PYTEST) $(T)
+	@$(PYTEST) $(SPREAD) $(T)
 
 check: $(STAMPS)/lint ## Formatting, lint and types
 	$(say) 'Checking format, lint and types.'

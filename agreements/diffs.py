@@ -4,12 +4,16 @@ Clauses are told apart by their ids: a clause that keeps its id is the same clau
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from enum import StrEnum
 
 from agreements.clauses import Clause, PlainClause
 from agreements.deciders import Value
+
+MOST_STEPS = 30_000_000
+"""What comparing two texts may cost at worst; beyond it, longer pieces than words are compared."""
 
 
 class ChangeKind(StrEnum):
@@ -54,7 +58,9 @@ class ClauseChange(Value):
     before: Clause | None
     after: Clause | None
     fields: tuple[FieldChange, ...] = ()
-    """For a changed clause."""
+    """The data that differs; of an added or removed clause, all of it."""
+    kept_fields: tuple[FieldChange, ...] = ()
+    """The data that is the same on both sides. It binds, whatever new words say."""
     segments: tuple[Segment, ...]
     """The text as people read it, from the one to the other."""
 
@@ -73,6 +79,20 @@ class MergeResult(Value):
     """Clauses that both the parties and the template changed; they stay as the parties agreed."""
 
 
+class _Patience:
+    """How many steps are left for comparing word by word: no text keeps its readers waiting, however it was made."""
+
+    def __init__(self) -> None:
+        self._left = MOST_STEPS
+
+    def allows(self, steps: int) -> bool:
+        """Whether they may be taken; then they are counted as taken."""
+        if steps > self._left:
+            return False
+        self._left -= steps
+        return True
+
+
 def compare(before: Sequence[Clause], after: Sequence[Clause]) -> tuple[ClauseChange, ...]:
     """Every clause of both texts, once, in the order of ``after``; removed ones where they stood.
 
@@ -80,7 +100,10 @@ def compare(before: Sequence[Clause], after: Sequence[Clause]) -> tuple[ClauseCh
     """
     old, new = _by_id(before), _by_id(after)
     moved = set(old).intersection(new) - _unmoved(list(old), list(new))
-    return tuple(_change(name, old.get(name), new.get(name), name in moved) for name in _woven(list(new), list(old)))
+    patience = _Patience()
+    return tuple(
+        _change(name, old.get(name), new.get(name), name in moved, patience) for name in _woven(list(new), list(old))
+    )
 
 
 def changed_ids(before: Sequence[Clause], after: Sequence[Clause]) -> tuple[str, ...]:
@@ -164,57 +187,110 @@ def _unmoved(before: Sequence[str], after: Sequence[str]) -> frozenset[str]:
     return max(heaviest, key=lambda entry: entry[1], default=(0, 0, frozenset[str]()))[2]
 
 
-def _change(clause_id: str, before: Clause | None, after: Clause | None, moved: bool) -> ClauseChange:
-    fields: tuple[FieldChange, ...] = ()
+def _change(
+    clause_id: str, before: Clause | None, after: Clause | None, moved: bool, patience: _Patience
+) -> ClauseChange:
     if before is None:
         kind = ChangeKind.ADDED
     elif after is None:
         kind = ChangeKind.REMOVED
     elif before != after:
-        kind, fields = ChangeKind.CHANGED, tuple(_fields(before, after))
+        kind = ChangeKind.CHANGED
     else:
         kind = ChangeKind.MOVED if moved else ChangeKind.SAME
+    data = _data(before, after)
     return ClauseChange(
         clause_id=clause_id,
         kind=kind,
         before=before,
         after=after,
-        fields=fields,
-        segments=_segments(before.rendered() if before else "", after.rendered() if after else ""),
+        fields=(*(one for one in data if one.before != one.after), *_wording(before, after)),
+        kept_fields=tuple(one for one in data if one.before == one.after),
+        segments=_segments(before.rendered() if before else "", after.rendered() if after else "", patience),
     )
 
 
-def _fields(before: Clause, after: Clause) -> Iterator[FieldChange]:
-    said = [
-        {"title": clause.title, "kind": clause.kind.replace("_", " "), **clause.readable_data()}
-        for clause in (before, after)
-    ]
-    for name in dict.fromkeys([*said[1], *said[0]]):
-        was, now = said[0].get(name), said[1].get(name)
-        if was != now:
-            yield FieldChange(name=name.replace("_", " "), before=was, after=now)
+def _data(before: Clause | None, after: Clause | None) -> tuple[FieldChange, ...]:
+    was, now = _said(before), _said(after)
+    if before is None or after is None or before.title == after.title:
+        # The heading says it.
+        was.pop("title", None)
+        now.pop("title", None)
+    names = dict.fromkeys([*now, *was])
+    return tuple(FieldChange(name=name, before=was.get(name), after=now.get(name)) for name in names)
+
+
+def _said(clause: Clause | None) -> dict[str, str]:
+    if clause is None:
+        return {}
+    data = {one.name.replace("_", " "): one.words for one in clause.data_fields()}
+    return {"title": clause.title, "kind": clause.kind.replace("_", " "), **data}
+
+
+def _wording(before: Clause | None, after: Clause | None) -> Iterator[FieldChange]:
+    if before is None or after is None:
+        return
     if before.text != after.text and before.rendered() == after.rendered():
         # The same words from another source, for instance a number that the text no longer takes from the data.
         yield FieldChange(name="wording", before=before.text, after=after.text)
 
 
-def _segments(before: str, after: str) -> tuple[Segment, ...]:
+def _segments(before: str, after: str, patience: _Patience) -> tuple[Segment, ...]:
     old, new = _words(before), _words(after)
+    head = _shared(old, new)
+    tail = _shared(old[head:][::-1], new[head:][::-1])
     found: list[Segment] = []
 
     def tell(op: SegmentOp, words: Sequence[str]) -> None:
         if words:
             found.append(Segment(op=op, text="".join(words)))
 
-    # Words that recur without end are set aside by the matcher itself, which keeps hostile texts from taking minutes.
-    for op, start, end, begin, finish in SequenceMatcher(None, old, new).get_opcodes():
+    tell(SegmentOp.SAME, old[:head])
+    was, now = _pieces(old[head : len(old) - tail], new[head : len(new) - tail], patience)
+    for op, start, end, begin, finish in SequenceMatcher(None, was, now).get_opcodes():
         if op == "equal":
-            tell(SegmentOp.SAME, old[start:end])
+            tell(SegmentOp.SAME, was[start:end])
         else:
-            tell(SegmentOp.REMOVED, old[start:end])
-            tell(SegmentOp.ADDED, new[begin:finish])
+            tell(SegmentOp.REMOVED, was[start:end])
+            tell(SegmentOp.ADDED, now[begin:finish])
+    tell(SegmentOp.SAME, old[len(old) - tail :])
     return tuple(found)
+
+
+def _shared(old: Sequence[str], new: Sequence[str]) -> int:
+    """With how many of the same words both begin."""
+    for place, (was, now) in enumerate(zip(old, new, strict=False)):
+        if was != now:
+            return place
+    return min(len(old), len(new))
+
+
+def _pieces(old: Sequence[str], new: Sequence[str], patience: _Patience) -> tuple[Sequence[str], Sequence[str]]:
+    """What is compared: words where that is cheap enough, else sentences, else both as a whole."""
+    for was, now in ((old, new), (_sentences(old), _sentences(new))):
+        if patience.allows(_most_steps(was, now)):
+            return was, now
+    return ["".join(old)], ["".join(new)]
+
+
+def _most_steps(old: Sequence[str], new: Sequence[str]) -> int:
+    """What comparing them can take at worst: each pair of like pieces looked at anew for each match."""
+    counted = Counter(new)
+    # In a long text the matcher passes over what makes up more than a hundredth of it.
+    rare = len(new) // 100 + 1 if len(new) >= 200 else len(new)
+    pairs = sum(counted[word] for word in old if counted[word] <= rare)
+    return (pairs + len(old)) * min(len(old), len(new))
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\S+\s*|\s+", text)
+
+
+def _sentences(words: Sequence[str]) -> list[str]:
+    found, begun = [], ""
+    for word in words:
+        begun += word
+        if "\n" in word or word.rstrip().endswith((".", ";", ":")):
+            found.append(begun)
+            begun = ""
+    return [*found, begun] if begun else found

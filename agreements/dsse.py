@@ -91,14 +91,19 @@ def add_signature(envelope: Envelope, key: SigningKey) -> Envelope:
     return envelope.model_copy(update={"signatures": (*envelope.signatures, signature)})
 
 
+def signers(envelope: Envelope, keys: Sequence[PublicKey]) -> tuple[PublicKey, ...]:
+    """Those of ``keys`` that signed the envelope, in the order given."""
+    message = pae(envelope.payload_type, envelope.payload)
+    return tuple(key for key in keys if any(_holds(key, one.sig, message) for one in envelope.signatures))
+
+
 def verify(envelope: Envelope, keys: Sequence[PublicKey]) -> bytes:
     """The payload, if at least one signature is by one of ``keys``; else VerificationError ``bad_signature``.
 
     Nothing may be read from ``envelope.payload`` for a decision unless it came out of here, and the caller still has to
     compare ``envelope.payload_type`` with the type it expects. Key ids play no part.
     """
-    message = pae(envelope.payload_type, envelope.payload)
-    if any(_holds(key, one.sig, message) for one in envelope.signatures for key in keys):
+    if signers(envelope, keys):
         return envelope.payload
     raise VerificationError(
         "bad_signature",

@@ -65,12 +65,12 @@ class Measures(Value):
 
 def measures_of(agreement: Agreement, ladder_id: str) -> Measures:
     """How access under an agreement stands, from its own record; ``ladder_id`` is the id of the ladder's rule."""
-    narrowing, suspension = agreement.narrowing, agreement.suspension
+    narrowing, suspensions = agreement.narrowing, agreement.open_suspensions
     return Measures(
         narrowed=narrowing is not None,
         own_narrowing=narrowing is not None and narrowing.by_id == ladder_id,
-        suspended=suspension is not None,
-        own_suspension=suspension is not None and suspension.by_id == ladder_id,
+        suspended=bool(suspensions),
+        own_suspension=any(one.by_id == ladder_id for one in suspensions),
         excused_narrowing=tuple(
             Excused(key=key, before=entry.widened_at)
             for entry in agreement.narrowings

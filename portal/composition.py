@@ -24,6 +24,7 @@ from portal.notices.projection import NOTICES
 from portal.release.projection import DECISIONS
 from portal.release.service import ReleaseService
 from portal.services.aggregates import (
+    ADDRESSES,
     AGREEMENTS,
     CHECKPOINTS,
     CREDENTIALS,
@@ -73,6 +74,7 @@ AGGREGATES = (
     INVITATIONS,
     IDENTITY_PROVIDERS,
     IDENTITIES,
+    ADDRESSES,
     AGREEMENTS,
     LEDGERS,
     GRANTS,

@@ -3,15 +3,17 @@
 Only what a signature or a proof covers is reported. Runs with the base dependencies alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
+from agreements.actors import PartyKind
 from agreements.agreement import PAYLOAD_TYPE as AGREEMENT_TYPE
+from agreements.agreement.export import EXPORT_TYPE, verify_export
 from agreements.bundle import MAGIC, verify_bundle
-from agreements.canonical import canonical_bytes, digest_of, parse_json
+from agreements.canonical import digest_of, parse_json
 from agreements.deciders import Value
 from agreements.dsse import Envelope, verify
-from agreements.errors import ConcordatError, Invalid, VerificationError
+from agreements.errors import Invalid, VerificationError
 from agreements.inclusion import InclusionEvidence, verify_head
 from agreements.inclusion import verify as verify_inclusion
 from agreements.institutions import Custody
@@ -22,7 +24,6 @@ from model_access.receipts import FILE_TYPE as RECEIPT_FILE
 from model_access.receipts import verify_receipt
 from portal import media_types
 
-AGREEMENT_FILE = "concordat-signed-agreement/v1"
 MAX_DOCUMENT_BYTES = 4 * 2**20
 
 _PDF_MAGIC = b"%PDF-"
@@ -39,7 +40,7 @@ class Fact(Value):
 
 
 class Proof(Value):
-    """What holds. ``on_its_word`` names keys that came with the file: compare them with what you know."""
+    """What holds. ``on_its_word`` is what nothing but the file itself says: compare it with what you know."""
 
     kind: str
     facts: tuple[Fact, ...]
@@ -64,7 +65,7 @@ def verify_document(data: bytes, *, vkey: str | None = None, keys: Sequence[Publ
     if isinstance(value, dict):
         if value.get("type") == RECEIPT_FILE:
             return _receipt(data, vkey)
-        if value.get("type") == AGREEMENT_FILE:
+        if value.get("type") == EXPORT_TYPE:
             return _agreement(value, keys)
         if set(value) == _ENVELOPE_MEMBERS:
             return _envelope(Envelope.from_json(value), keys)
@@ -130,28 +131,32 @@ def _evidence(evidence: InclusionEvidence, vkey: str | None) -> Proof:
 
 
 def _agreement(value: dict[str, Any], keys: Sequence[PublicKey]) -> Proof:
-    document, listed = value.get("document"), value.get("signatures")
-    if not isinstance(document, dict) or not isinstance(listed, list):
-        raise Invalid("bad_agreement_file", "The file does not have the members of an exported agreement.")
-    digest = digest_of(document)
-    if value.get("document_digest") != digest:
-        raise VerificationError("digest_differs", "The document is not the one whose digest the file states.")
-    signers = {str(one["party"]): _signed_by(one, canonical_bytes(document)) for one in listed if _is_signature(one)}
-    if len(signers) != len(listed) or not signers:
-        raise VerificationError("not_signed", "The file carries no signatures, or ones that are not whole.")
-    if missing := [key.key_id for key in keys if key not in signers.values()]:
-        raise VerificationError("key_did_not_sign", f"The key {missing[0]} did not sign this document.")
-    stated = {party: key for party, key in signers.items() if key not in keys}
+    export = verify_export(value)
+    used = {f"key of signature {place}": one.public for place, one in enumerate(export.signatures, start=1)}
+    _all_signed(keys, used.values())
+    due = _sides(export.due)
+    places = [(one.party, one.public_key) for one in export.signatures]
     return Proof(
-        kind=f"agreement signed by {' and '.join(sorted(signers))}",
+        kind=f"agreement not yet signed by {due}" if due else f"agreement signed by {_sides(PartyKind)}",
         facts=_facts(
-            agreement=document.get("agreement_id"),
-            title=document.get("title"),
-            institution=_member(document, "parties", "institution", "name"),
-            lab=_member(document, "parties", "lab", "name"),
-            digest=digest,
+            agreement=export.document.get("agreement_id"),
+            title=export.document.get("title"),
+            institution=_member(export.document, "parties", "institution", "name"),
+            lab=_member(export.document, "parties", "lab", "name"),
+            digest=export.digest,
+            **{
+                f"signature {place}": f"for the {one.party.value}, key {one.public.key_id}"
+                for place, one in enumerate(export.signatures, start=1)
+            },
+            not_yet_signed_by=due,
         ),
-        on_its_word=_facts(**{f"{party}_key": key.raw.hex() for party, key in sorted(stated.items())}),
+        on_its_word=_facts(
+            **{name: key.raw.hex() for name, key in used.items() if key not in keys},
+            # Two signatures by one key over one text are the same bytes: only the log tells people apart.
+            signatories=", ".join(one.signer_id for one in export.signatures)
+            if len(set(places)) < len(places)
+            else None,
+        ),
     )
 
 
@@ -190,19 +195,13 @@ def _bundle(data: bytes, vkey: str | None, keys: Sequence[PublicKey]) -> Proof:
     )
 
 
-def _is_signature(one: object) -> bool:
-    return isinstance(one, dict) and {"party", "public_key", "envelope"} <= set(one)
+def _sides(parties: Iterable[PartyKind]) -> str:
+    return " and ".join(f"the {party.value}" for party in dict.fromkeys(parties))
 
 
-def _signed_by(signature: dict[str, Any], payload: bytes) -> PublicKey:
-    try:
-        key = PublicKey.from_raw(bytes.fromhex(str(signature["public_key"])))
-    except (ValueError, ConcordatError):
-        raise Invalid("bad_agreement_file", "A signature's public key is not 32 bytes in hex.") from None
-    envelope = Envelope.from_json(signature["envelope"])
-    if verify(envelope, [key]) != payload or envelope.payload_type != AGREEMENT_TYPE:
-        raise VerificationError("other_document", "A signature covers another document than the one in the file.")
-    return key
+def _all_signed(keys: Iterable[PublicKey], used: Collection[PublicKey]) -> None:
+    if missing := [key.key_id for key in keys if key not in used]:
+        raise VerificationError("key_did_not_sign", f"The key {missing[0]} signed nothing in this file.")
 
 
 def _member(value: object, *path: str) -> object:

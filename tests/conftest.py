@@ -5,9 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from model_access.ladder import Ladder, build_ladder
+
+_ROOT = Path(__file__).parents[1]
+_DEMO = _ROOT / "tests" / "portal" / "demo"
 
 settings.register_profile("concordat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("concordat")
@@ -17,7 +21,18 @@ settings.load_profile("concordat")
 def ladder() -> Ladder:
     """The demo ladder as everyone builds it: once, and kept in ``CONCORDAT_LADDER_DIR`` or the repository's cache."""
     kept = os.environ.get("CONCORDAT_LADDER_DIR")
-    return build_ladder(Path(kept) if kept else Path(__file__).parents[1] / ".cache" / "ladder")
+    folder = Path(kept) if kept else _ROOT / ".cache" / "ladder"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Test processes beside each other wait for the one that builds it.
+    with FileLock(folder.with_suffix(".lock")):
+        return build_ladder(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file run in one process, and all that share the demonstration, which takes long to make, in one."""
+    for item in items:
+        group = item.path.parent if item.path.is_relative_to(_DEMO) else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(_ROOT))))
 
 
 @atexit.register

@@ -11,7 +11,7 @@ retired          nobody
 from collections.abc import Sequence
 from datetime import datetime
 
-from agreements.access.answers import Allowed, Basis, Denied, Draw, Held, Question, Subject
+from agreements.access.answers import Allowed, Basis, Denied, Draw, Held, Question, Subject, readings
 from agreements.access.conditions import CONDITIONS, Case
 from agreements.actors import Actor
 from agreements.clauses import UsageLimits
@@ -27,6 +27,7 @@ __all__ = [
     "Subject",
     "account_of_agreement",
     "decide_access",
+    "readings",
 ]
 
 

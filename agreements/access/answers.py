@@ -1,10 +1,12 @@
 """Questions about access and their answers; a denial is data and names what would clear it."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
+from agreements.actors import Actor
 from agreements.agreement import Agreement, Version
 from agreements.clauses import ClauseBase, PermittedUses, Use, only
 from agreements.deciders import Value
@@ -46,20 +48,26 @@ class Held(Value):
     framework: Agreement | None = None
     path: tuple[Grant, ...] = ()
     """The grants above it, the parent first and the root last; empty for a root."""
+    terms_digest: str | None = None
+    """The version of the agreement whose clauses hold; None for the one that the grant pins."""
+    framework_digest: str | None = None
+    """The version of the framework whose clauses hold; None for the one that governs."""
     lacking: tuple[str, ...] = ()
     """Vetting that the agreement asks for and the institution's passport does not show, as the service found it."""
 
     @property
     def version(self) -> Version | None:
-        """The version of the agreement that the grant pins."""
-        return self.agreement.version_of(self.grant.agreement_digest)
+        """The version of the agreement whose clauses hold."""
+        return self.agreement.version_of(self.terms_digest or self.grant.agreement_digest)
 
     def clause(self, kind: type[C]) -> C | None:
         """The clause of that type: the version's own, else the framework's."""
         own = only(self.version.clauses, kind) if self.version is not None else None
         if own is not None or self.framework is None:
             return own
-        return only(self.framework.clauses, kind)
+        digest = self.framework_digest
+        version = self.framework.version_of(digest) if digest is not None else None
+        return only(version.clauses if version is not None else self.framework.clauses, kind)
 
     def listed_use(self, purpose: str) -> Use | None:
         """The use of that purpose, where uses are listed."""
@@ -70,6 +78,26 @@ class Held(Value):
     def agreements(self) -> tuple[Agreement, ...]:
         """The agreement, and the framework it belongs to."""
         return (self.agreement,) if self.framework is None else (self.agreement, self.framework)
+
+
+def readings(
+    grant: Grant, agreement: Agreement, framework: Agreement | None, actor: Actor, now: datetime
+) -> tuple[Held, ...]:
+    """The terms under which somebody holds a grant, the oldest first.
+
+    A token is held to the version of the agreement that it names. A framework is named by neither token nor grant:
+    each version that governed since the grant was issued works on for its grace, beside the one that took over.
+    """
+    held = Held(grant=grant, agreement=agreement, framework=framework, terms_digest=actor.agreement_digest)
+    issued_at = grant.issued_at
+    if framework is None or issued_at is None:
+        return (held,)
+    in_grace = (
+        version
+        for version in framework.history
+        if version.replaced_at is not None and issued_at < version.replaced_at and version.works_on(now)
+    )
+    return (*(held.model_copy(update={"framework_digest": version.digest}) for version in in_grace), held)
 
 
 class Draw(Value):

@@ -32,8 +32,8 @@ from agreements.agreement.commands import (
     Withdraw,
 )
 from agreements.agreement.fold import evolve
-from agreements.agreement.measures import Appeal, AppealOutcome, Narrowing, Suspension
-from agreements.agreement.negotiation import check_signature
+from agreements.agreement.life import effect_of
+from agreements.agreement.measures import Appeal, AppealOutcome, Narrowing, Suspension, SuspensionEffect
 from agreements.agreement.state import ENDED, Agreement, AgreementStatus
 from agreements.agreement.versions import (
     PAYLOAD_TYPE,
@@ -77,13 +77,14 @@ __all__ = [
     "Signature",
     "Suspend",
     "Suspension",
+    "SuspensionEffect",
     "Terminate",
     "Version",
     "VersionStatus",
     "Widen",
     "Withdraw",
-    "check_signature",
     "decide",
+    "effect_of",
     "evolve",
 ]
 

@@ -25,7 +25,7 @@ from agreements.agreement.events import (
     SuspensionAppealed,
     SuspensionLifted,
 )
-from agreements.agreement.measures import Appeal, AppealOutcome, Narrowing, Suspension
+from agreements.agreement.measures import Appeal, AppealOutcome, Narrowing, Suspension, SuspensionEffect
 from agreements.agreement.standing import coordinator, running, signatory, wrong_status
 from agreements.agreement.state import Agreement, AgreementStatus
 from agreements.clauses import SafeHarbour, SuspensionReason, only
@@ -40,11 +40,9 @@ def suspend(state: Agreement, command: Suspend, actor: Actor, now: datetime) -> 
     elif not (actor.is_automatic and command.reason is SuspensionReason.OVERDUE_DUTY):
         coordinator(actor)
     running(state, now)
-    clause = _harbour(state, command) or SafeHarbour(clause_id="none", title="none", text="none")
-    at_once = command.reason in {SuspensionReason.REQUESTED, *(clause.immediate_reasons or ())}
-    notice = timedelta() if at_once else timedelta(hours=clause.notice_hours or 0)
+    effect = effect_of(command.reason, _harbour(state, command), now)
     return [
-        *_overtaken(state, command, actor, now, now + notice),
+        *_overtaken(state, command, actor, now, effect.takes_effect_at),
         AgreementSuspended(
             suspension=Suspension(
                 number=len(state.suspensions) + 1,
@@ -55,43 +53,63 @@ def suspend(state: Agreement, command: Suspend, actor: Actor, now: datetime) -> 
                 by_name=actor.name,
                 automatic=actor.is_automatic,
                 notified_at=now,
-                takes_effect_at=now + notice,
-                appeal_until=None if clause.appeal_days is None else now + timedelta(days=clause.appeal_days),
+                takes_effect_at=effect.takes_effect_at,
+                appeal_until=effect.appeal_until,
             )
         ),
     ]
 
 
-def _overtaken(
-    state: Agreement, command: Suspend, actor: Actor, now: datetime, effect: datetime
-) -> list[SuspensionLifted]:
-    """The lab may put a suspension in place of one that waits for its notice, or that the institution asked for.
+def effect_of(reason: SuspensionReason, clause: SafeHarbour | None, now: datetime) -> SuspensionEffect:
+    """When a suspension notified at ``now`` stops access, and what can be done against it.
 
-    Lifting that one first would leave access open in between. Raises Conflict ``already_suspended``.
+    ``clause`` is the one in force: the agreement's own, else its framework's.
     """
-    standing = state.suspension
+    if clause is None:
+        return SuspensionEffect(takes_effect_at=now)
+    at_once = reason in {SuspensionReason.REQUESTED, *(clause.immediate_reasons or ())}
+    return SuspensionEffect(
+        takes_effect_at=now if at_once else now + timedelta(hours=clause.notice_hours or 0),
+        appeal_until=None if clause.appeal_days is None else now + timedelta(days=clause.appeal_days),
+        decision_days=clause.decision_days,
+        silence_lifts=clause.on_silence == "lifted",
+    )
+
+
+def _overtaken(state: Agreement, command: Suspend, actor: Actor, now: datetime, effect: datetime) -> list[Event]:
+    """The lab may put a suspension that stops access sooner in place of its own that waits for its notice.
+
+    What the institution asked for is no suspension of the lab's: each side's stands beside the other's, so that
+    neither opens what the other closed. Raises Conflict ``already_suspended``.
+    """
+    asked = command.reason is SuspensionReason.REQUESTED
+    standing = next((one for one in state.open_suspensions if one.requested is asked), None)
     if standing is None:
         return []
-    requested = SuspensionReason.REQUESTED
-    for_more = standing.reason is requested and command.reason is not requested
-    waiting = now < standing.takes_effect_at and effect < standing.takes_effect_at
-    if not (actor.is_coordinator and command.reason is not requested and (waiting or for_more)):
+    waits_longer = now < standing.takes_effect_at and effect < standing.takes_effect_at
+    if asked or not actor.is_coordinator or not waits_longer:
         raise Conflict(
             "already_suspended",
             f"Agreement {state.id} is under suspension {standing.number} already.",
             hint="Lift that one first if the reason has changed.",
         )
-    return [_lifted(standing, actor, f"Suspension {len(state.suspensions) + 1} takes its place.", now)]
+    return _lifted(standing, actor, f"Suspension {len(state.suspensions) + 1} takes its place.", now)
 
 
 def lift(state: Agreement, command: Lift, actor: Actor, now: datetime) -> Sequence[Event]:
-    """End a suspension: by the lab, or by whoever imposed it."""
+    """End a suspension: by the lab, or by whoever imposed it. What the institution asked for, only it ends."""
     suspension = _open(state, command.number)
-    own = suspension.reason is SuspensionReason.REQUESTED and actor.has(Role.PARTNER_LEAD, state.institution_id)
-    by_rule = actor.is_automatic and suspension.automatic
-    if not (own or by_rule):
+    if suspension.requested:
+        if not actor.has(Role.PARTNER_LEAD, state.institution_id):
+            raise Forbidden(
+                "requested_suspension",
+                f"{state.institution_name} asked for suspension {suspension.number}; only its partner lead lifts it.",
+                hint="Ask the partner lead, who sees the button on the agreement's page.",
+                fixer=Fixer.LEAD,
+            )
+    elif not (actor.is_automatic and suspension.automatic):
         coordinator(actor)
-    return [_lifted(suspension, actor, command.reason, now)]
+    return _lifted(suspension, actor, command.reason, now)
 
 
 def file_appeal(state: Agreement, command: FileAppeal, actor: Actor, now: datetime) -> Sequence[Event]:
@@ -99,6 +117,13 @@ def file_appeal(state: Agreement, command: FileAppeal, actor: Actor, now: dateti
     signatory(state, actor)
     running(state, now)
     suspension = _open(state, command.number)
+    if suspension.requested:
+        raise Conflict(
+            "own_request",
+            f"{state.institution_name} asked for suspension {suspension.number} itself.",
+            hint="Lift it: that needs nobody else.",
+            fixer=Fixer.LEAD,
+        )
     if suspension.appeal is not None:
         raise Conflict("appealed_already", f"Suspension {suspension.number} was appealed before.")
     if suspension.appeal_until is not None and now > suspension.appeal_until:
@@ -159,7 +184,7 @@ def decide_appeal(state: Agreement, command: DecideAppeal, actor: Actor, now: da
     )
     if not command.upheld:
         return [decided]
-    return [decided, _lifted(suspension, actor, "The appeal was upheld.", now)]
+    return [decided, _open_again(suspension, actor, "The appeal was upheld.", now)]
 
 
 def lapse_appeal(state: Agreement, command: LapseAppeal, actor: Actor, now: datetime) -> Sequence[Event]:
@@ -181,7 +206,7 @@ def lapse_appeal(state: Agreement, command: LapseAppeal, actor: Actor, now: date
     clause = _harbour(state, command)
     if clause is None or clause.on_silence != "lifted":
         return [lapsed]
-    return [lapsed, _lifted(suspension, actor, "The appeal was not decided in time.", now)]
+    return [lapsed, _open_again(suspension, actor, "The appeal was not decided in time.", now)]
 
 
 def narrow(state: Agreement, command: Narrow, actor: Actor, now: datetime) -> Sequence[Event]:
@@ -267,5 +292,21 @@ def _undecided(suspension: Suspension) -> Appeal:
     return suspension.appeal
 
 
-def _lifted(suspension: Suspension, actor: Actor, reason: str, now: datetime) -> SuspensionLifted:
+def _lifted(suspension: Suspension, actor: Actor, reason: str, now: datetime) -> list[Event]:
+    """The end of a suspension by another way than its appeal, which is then answered by it."""
+    lifted = _open_again(suspension, actor, reason, now)
+    if suspension.appeal is None or suspension.appeal.outcome is not None:
+        return [lifted]
+    overtaken = AppealDecided(
+        number=suspension.number,
+        outcome=AppealOutcome.OVERTAKEN,
+        by_id=actor.person_id,
+        by_name=actor.name,
+        reasons=f"The suspension ended before the appeal was decided. {reason}",
+        at=now,
+    )
+    return [overtaken, lifted]
+
+
+def _open_again(suspension: Suspension, actor: Actor, reason: str, now: datetime) -> SuspensionLifted:
     return SuspensionLifted(number=suspension.number, by_id=actor.person_id, by_name=actor.name, reason=reason, at=now)

@@ -18,6 +18,8 @@ class AppealOutcome(StrEnum):
     DISMISSED = "dismissed"
     LAPSED = "lapsed"
     """The lab did not decide in time."""
+    OVERTAKEN = "overtaken"
+    """The suspension ended by another way before the lab decided."""
 
 
 class Appeal(Value):
@@ -56,9 +58,26 @@ class Suspension(Value):
     lift_reason: str = ""
     appeal: Appeal | None = None
 
+    @property
+    def requested(self) -> bool:
+        """Whether the institution asked for it; only it ends what it asked for."""
+        return self.reason is SuspensionReason.REQUESTED
+
     def effective_on(self, now: datetime) -> bool:
         """Whether it stops access at ``now``."""
         return self.lifted_at is None and now >= self.takes_effect_at
+
+
+class SuspensionEffect(Value):
+    """When a suspension stops access, and what can be done against it."""
+
+    takes_effect_at: datetime
+    appeal_until: datetime | None = None
+    """Until when it can be appealed; None for as long as it lasts."""
+    decision_days: int | None = None
+    """How long the lab has to decide an appeal; None sets no clock."""
+    silence_lifts: bool = False
+    """Whether it ends when the lab does not decide in time."""
 
 
 class Narrowing(Value):

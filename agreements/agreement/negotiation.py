@@ -26,18 +26,17 @@ from agreements.agreement.events import (
     AgreementSigned,
     ProposalDropped,
 )
+from agreements.agreement.room import fitting, next_number, room_for_comment
+from agreements.agreement.signatures import signed_already, signed_by, still_due
 from agreements.agreement.standing import coordinator, on_the_table, running, side_of, signatory, wrong_status
 from agreements.agreement.state import Agreement, AgreementStatus
-from agreements.agreement.versions import PAYLOAD_TYPE, Change, Comment, Signature, Version, VersionStatus
+from agreements.agreement.versions import Change, Comment, Signature, Version, VersionStatus
 from agreements.canonical import digest_of
 from agreements.clauses import Clause, Signatory, Term, check_clauses, only
 from agreements.deciders import Event
-from agreements.dsse import Envelope, verify
+from agreements.dsse import Envelope
 from agreements.errors import Conflict, Fixer, Forbidden, Invalid, VerificationError
 from agreements.keys import PublicKey
-
-MAX_VERSIONS = 60
-MAX_COMMENTS = 500
 
 _TABLED = (VersionStatus.OFFERED, VersionStatus.COUNTERED, VersionStatus.SIGNED)
 
@@ -67,11 +66,12 @@ def offer(state: Agreement, actor: Actor, now: datetime) -> Sequence[Event]:
     proposal = on_the_table(state, VersionStatus.DRAFT, VersionStatus.COUNTERED)
     _lasts(state, proposal, now)
     if proposal.status is VersionStatus.COUNTERED:
+        fitting(state.document(proposal.number))
         return [AgreementOffered(document_digest=proposal.digest or "", document=proposal.document, at=now)]
     check_clauses(proposal.clauses, state.form)
     if proposal.change is Change.AMENDMENT:
         _differs(state.shown, proposal.title, proposal.clauses)
-    document = state.composed(proposal)
+    document = fitting(state.composed(proposal))
     return [AgreementOffered(document_digest=digest_of(document), document=document, at=now)]
 
 
@@ -84,7 +84,7 @@ def counter(state: Agreement, command: Counter, actor: Actor, now: datetime) -> 
     _differs(tabled, command.title, command.clauses)
     answer = tabled.model_copy(
         update={
-            "number": _next_number(state),
+            "number": next_number(state, side),
             "title": command.title,
             "clauses": command.clauses,
             "proposed_by": side,
@@ -92,7 +92,7 @@ def counter(state: Agreement, command: Counter, actor: Actor, now: datetime) -> 
         }
     )
     _lasts(state, answer, now)
-    document = state.composed(answer)
+    document = fitting(state.composed(answer))
     return [
         AgreementCountered(
             version=answer.number,
@@ -135,7 +135,7 @@ def propose(state: Agreement, command: Propose, actor: Actor, now: datetime) -> 
     elif side is PartyKind.INSTITUTION:
         _differs(governing, command.title, command.clauses)
     begun = AgreementProposed(
-        version=_next_number(state),
+        version=next_number(state, side),
         change=command.change,
         title=command.title,
         clauses=command.clauses,
@@ -145,10 +145,10 @@ def propose(state: Agreement, command: Propose, actor: Actor, now: datetime) -> 
         note=command.note,
         at=now,
     )
+    document = fitting(state.composed(version_begun(begun)))
     if side is PartyKind.LAB:
         return [begun]
     _lasts(state, version_begun(begun), now)
-    document = state.composed(version_begun(begun))
     return [
         begun,
         AgreementCountered(
@@ -187,8 +187,7 @@ def comment(state: Agreement, command: AddComment, actor: Actor, now: datetime) 
         raise Invalid(
             "clause_unknown", f"Version {about.number} has no clause {command.clause_id!r}.", param="clause_id"
         )
-    if len(state.comments) >= MAX_COMMENTS:
-        raise Conflict("too_many_comments", f"There are {MAX_COMMENTS} comments, the most there can be.")
+    room_for_comment(state, side)
     return [
         AgreementCommented(
             comment=Comment(
@@ -212,9 +211,7 @@ def sign(state: Agreement, command: Sign, actor: Actor, now: datetime) -> Sequen
     if place is None:
         raise wrong_status(state, "awaiting a signature")
     _in_turn(state, place, command.party, actor)
-    if any(
-        signature.signer_id == actor.person_id and signature.party is place.party for signature in proposal.signatures
-    ):
+    if signed_already(proposal.signatures, place.party, actor.person_id):
         raise Conflict("signed_already", "You have signed this version; the next signature is somebody else's.")
     if proposal.change is not Change.FIRST:
         running(state, now)
@@ -225,9 +222,7 @@ def sign(state: Agreement, command: Sign, actor: Actor, now: datetime) -> Sequen
             f"Somebody else has signed version {proposal.number} meanwhile.",
             hint="Look at it again, and sign it then.",
         )
-    public_key = check_signature(state, command.envelope, command.keys)
-    if any(other.public_key == public_key and other.party is not place.party for other in proposal.signatures):
-        raise VerificationError("same_key_twice", "The other party signed with this very key.")
+    public_key = _signing_key(state.document_bytes(proposal.number), command.envelope, command.keys)
     signature = Signature(
         party=place.party,
         signer_id=actor.person_id,
@@ -239,7 +234,7 @@ def sign(state: Agreement, command: Sign, actor: Actor, now: datetime) -> Sequen
         role=place.role,
     )
     events: list[Event] = [AgreementSigned(signature=signature)]
-    if len(proposal.signatures) + 1 == len(proposal.order):
+    if not still_due((*proposal.signatures, signature), [one.party for one in proposal.order]):
         if command.missing:
             raise Conflict(
                 "prerequisites_missing",
@@ -269,36 +264,19 @@ def _enter(state: Agreement, proposal: Version, now: datetime) -> AgreementEnter
     return AgreementEnteredIntoForce(at=now, term_starts_at=starts, grace_ends_at=now + governing.grace)
 
 
-def check_signature(state: Agreement, envelope: Envelope, keys: Sequence[str]) -> str:
-    """The public key (hex) that signed the version on the table. Raises VerificationError.
-
-    The envelope must carry exactly one signature by one of ``keys``, over exactly the offered bytes.
-    """
+def _signing_key(document: bytes, envelope: Envelope, keys: Sequence[str]) -> str:
+    """The one of ``keys`` (raw, in hex) that signed exactly the offered ``document``. Raises VerificationError."""
     if not keys:
         raise VerificationError(
             "no_active_key",
             "The signing institution has no active key.",
             hint="Register a signing key first.",
         )
-    proposal = state.proposal
-    if (
-        proposal is None
-        or envelope.payload_type != PAYLOAD_TYPE
-        or envelope.payload != state.document_bytes(proposal.number)
-    ):
-        raise VerificationError(
-            "other_document",
-            "The signature covers another document than the one on the table.",
-            hint="Export the agreement again and sign that file.",
-        )
-    if len(envelope.signatures) != 1:
-        raise VerificationError("signature_count", "Exactly one signature is expected in the envelope.")
-    for key in keys:
-        try:
-            verify(envelope, [PublicKey.from_raw(bytes.fromhex(key))])
-        except VerificationError:
-            continue
-        return key
+    try:
+        return signed_by(envelope, document, [PublicKey.from_raw(bytes.fromhex(key)) for key in keys]).raw.hex()
+    except VerificationError as error:
+        if error.code != "bad_signature":
+            raise
     raise VerificationError(
         "foreign_key",
         "The signature was not made by an active key of the signing institution.",
@@ -338,16 +316,6 @@ def _drop(state: Agreement, proposal: Version, status: AgreementStatus, reason: 
     if proposal.change is Change.FIRST:
         return [AgreementEnded(status=status, reason=reason, at=now)]
     return [ProposalDropped(version=proposal.number, status=VersionStatus(status.value), reason=reason, at=now)]
-
-
-def _next_number(state: Agreement) -> int:
-    if len(state.versions) >= MAX_VERSIONS:
-        raise Conflict(
-            "too_many_versions",
-            f"Agreement {state.id} has {MAX_VERSIONS} versions, the most there can be.",
-            hint="Begin a new agreement.",
-        )
-    return len(state.versions) + 1
 
 
 def _lasts(state: Agreement, proposal: Version, now: datetime) -> None:

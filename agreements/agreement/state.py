@@ -145,9 +145,15 @@ class Agreement(Value):
         return self.ended_at if self.status in ENDED else self.expires_at
 
     @property
+    def open_suspensions(self) -> tuple[Suspension, ...]:
+        """What was not lifted, the one that stops access first ahead: the lab's, and what the institution asked for."""
+        standing = (entry for entry in self.suspensions if entry.lifted_at is None)
+        return tuple(sorted(standing, key=lambda entry: (entry.takes_effect_at, entry.number)))
+
+    @property
     def suspension(self) -> Suspension | None:
-        """The suspension that was not lifted, if there is one; it may not have taken effect yet."""
-        return next((entry for entry in reversed(self.suspensions) if entry.lifted_at is None), None)
+        """Of the suspensions that were not lifted, the one that stops access first; it may not have taken effect."""
+        return next(iter(self.open_suspensions), None)
 
     @property
     def narrowing(self) -> Narrowing | None:

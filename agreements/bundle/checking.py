@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from agreements.actors import PartyKind
-from agreements.agreement import PAYLOAD_TYPE
+from agreements.agreement.signatures import order_of, signed_by, still_due
 from agreements.bundle.contents import (
     DOCUMENT,
     SIGNERS,
@@ -20,7 +19,7 @@ from agreements.bundle.contents import (
 )
 from agreements.canonical import digest_of
 from agreements.deciders import Value
-from agreements.dsse import Envelope, verify
+from agreements.dsse import Envelope
 from agreements.errors import Invalid, VerificationError
 from agreements.inclusion import InclusionEvidence, verify_head
 from agreements.inclusion import verify as verify_inclusion
@@ -45,7 +44,7 @@ def check_version(parts: Mapping[str, bytes], folder: str, agreement_id: str, ke
     """The version below ``folder``. Raises VerificationError or Invalid with the part as ``param``."""
     with part(f"{folder}{DOCUMENT}"):
         document = read_object(content(parts, f"{folder}{DOCUMENT}"))
-        number, order = document.get("version", 1), _order(document)
+        number, order = document.get("version", 1), order_of(document)
         if document.get("agreement_id") != agreement_id or not isinstance(number, int):
             raise VerificationError("other_document", "The document is that of another agreement.")
         keys_needed_of = _member(document, "parties", "institution", "id")
@@ -53,44 +52,23 @@ def check_version(parts: Mapping[str, bytes], folder: str, agreement_id: str, ke
             raise VerificationError("other_parties", "The document is an agreement with another institution.")
     with part(f"{folder}{SIGNERS}"):
         signers = read(Signers, content(parts, f"{folder}{SIGNERS}")).signers
-        if tuple(signer.party for signer in signers) != order:
-            raise VerificationError("not_signed", "Not everybody signed whom the agreement names, in its order.")
+        if due := still_due(signers, order):
+            missing = " and ".join(f"the {side.value}" for side in due)
+            raise VerificationError("not_signed", f"The version is not yet signed by {missing}.")
     digest = digest_of(document)
     used = []
     for place, signer in enumerate(signers, start=1):
         name = f"{folder}{signature_name(place, signer.party)}"
         with part(name):
             used.append(_signed(content(parts, name), parts[f"{folder}{DOCUMENT}"], digest, signer, keys))
-    by_party = [{key.public_key for key, one in zip(used, signers, strict=True) if one.party is p} for p in PartyKind]
-    if set.intersection(*by_party):
-        raise VerificationError("same_key_twice", "Both parties signed with one key.", param=f"{folder}{SIGNERS}")
     return CheckedVersion(number=number, digest=digest, document=document, signers=signers, keys=tuple(used))
 
 
-def _order(document: dict[str, Any]) -> tuple[PartyKind, ...]:
-    """The sides in the order in which they sign: the document's own, else the institution and then the lab."""
-    clauses = document.get("clauses")
-    listed = [_member(clause, "data") for clause in clauses] if isinstance(clauses, list) else []
-    orders = [_member(data, "order") for data in listed if _member(data, "kind") == "signatories"]
-    if not orders:
-        return tuple(PartyKind)
-    try:
-        order = tuple(PartyKind(str(_member(one, "party"))) for one in orders[0])
-    except (TypeError, ValueError):
-        raise Invalid("bad_part", "The document's order of signatories cannot be read.") from None
-    if set(order) != set(PartyKind):
-        raise Invalid("bad_part", "The document's order of signatories does not name both sides.")
-    return order
-
-
 def _signed(data: bytes, document: bytes, digest: str, signer: Signer, keys: KeyRecord) -> RegisteredKey:
-    envelope = Envelope.from_json(read_object(data))
     key = keys.owner(signer.party).key_for(signer.public_key, signer.signed_at)
-    payload = verify(envelope, [key.public])
-    if len(envelope.signatures) != 1:
-        raise VerificationError("signature_count", "Exactly one signature is expected in the envelope.")
-    if payload != document or envelope.payload_type != PAYLOAD_TYPE or signer.document_digest != digest:
-        raise VerificationError("other_document", "The signature covers another document than the one beside it.")
+    signed_by(Envelope.from_json(read_object(data)), document, [key.public])
+    if signer.document_digest != digest:
+        raise VerificationError("other_document", "The signature is listed for another document than this.")
     return key
 
 

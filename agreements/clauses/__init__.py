@@ -13,7 +13,7 @@ from agreements.clauses.access import (
     Use,
     Vetting,
 )
-from agreements.clauses.base import ClauseBase, Effect, EffectKind, Target
+from agreements.clauses.base import ClauseBase, DataField, Effect, EffectKind, Target
 from agreements.clauses.conduct import (
     Confidentiality,
     DataUse,
@@ -48,6 +48,7 @@ __all__ = [
     "Clause",
     "ClauseBase",
     "Confidentiality",
+    "DataField",
     "DataUse",
     "Effect",
     "EffectKind",

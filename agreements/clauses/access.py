@@ -43,7 +43,16 @@ class Use(Value):
             requests_per_minute=self.requests_per_minute,
         )
 
+    def limits(self) -> tuple[str, ...]:
+        """The use's own limits in words."""
+        found = (
+            f"at most {self.token_budget:,} tokens in all" if self.token_budget else "",
+            f"at most {self.requests_per_minute:,} requests a minute" if self.requests_per_minute else "",
+        )
+        return tuple(filter(None, found))
+
     def __str__(self) -> str:
+        # Signed texts cite these words: they never change.
         limits = [
             f"at most {self.token_budget:,} tokens" if self.token_budget else "",
             f"at most {self.requests_per_minute:,} requests a minute" if self.requests_per_minute else "",
@@ -109,9 +118,9 @@ class PermittedUses(ClauseBase):
             )
         ]
         found += [
-            Effect(compiles_to=Target.QUOTA, summary=f"{use.use_id}: at most {use.token_budget:,} tokens in all.")
+            Effect(compiles_to=Target.QUOTA, summary=f"{use.use_id}: {', '.join(limits)}.")
             for use in self.uses or ()
-            if use.token_budget
+            if (limits := use.limits())
         ]
         if any(use.data_classes for use in self.uses or ()):
             found.append(

@@ -69,6 +69,20 @@ WORDS = frozenset({"clause_id", "title", "text", "kind"})
 """The fields of a clause that are not its data."""
 
 
+class DataField(Value):
+    """One piece of a clause's data in words."""
+
+    name: str
+    label: str
+    lines: tuple[str, ...]
+    """One for each entry of a list, such as a named user."""
+
+    @property
+    def words(self) -> str:
+        """All of it in one line."""
+        return "; ".join(self.lines)
+
+
 class ClauseBase(Value):
     """What every clause has. ``text`` may cite the clause's own fields in braces."""
 
@@ -104,9 +118,31 @@ class ClauseBase(Value):
         named = {name: getattr(self, name) for name in type(self).model_fields if name not in WORDS}
         return {name: readable(value) for name, value in named.items() if value is not None}
 
+    def data_fields(self) -> tuple[DataField, ...]:
+        """All that binds beside the words, whether or not the text cites it; whoever signs has to be shown it.
+
+        A text is free to leave its data out, and enforcement follows the data.
+        """
+        return tuple(
+            DataField(name=name, label=label_of(name), lines=_lines(getattr(self, name), words))
+            for name, words in self.readable_data().items()
+        )
+
     def effects(self) -> tuple[Effect, ...]:
         """What the clause compiles to; tracked only unless a subclass says more."""
         return (TRACKED_ONLY,)
+
+
+def label_of(name: str) -> str:
+    """The name of a field as people read it."""
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _lines(value: object, words: str) -> tuple[str, ...]:
+    if isinstance(value, tuple):
+        return tuple(readable(item) for item in value)
+    return (words or "none",)
 
 
 def readable(value: object) -> str:

@@ -197,12 +197,27 @@ class SafeHarbour(ClauseBase):
                     ),
                 )
             )
+        if self.appeal_days is not None:
+            found.append(
+                Effect(
+                    compiles_to=Target.CONDITION,
+                    summary=f"A suspension can be appealed for {days(self.appeal_days)}, then no more.",
+                )
+            )
         if self.decision_days is not None:
-            silence = " Silence lifts the suspension." if self.on_silence == "lifted" else ""
+            silence = {"lifted": " Silence lifts the suspension.", "stands": " Silence leaves it as it is."}
             found.append(
                 Effect(
                     compiles_to=Target.DUTY,
-                    summary=f"The lab decides an appeal within {days(self.decision_days)}.{silence}",
+                    summary=f"The lab decides an appeal within {days(self.decision_days)}."
+                    + silence.get(self.on_silence or "", ""),
+                )
+            )
+        elif self.on_silence is not None:
+            found.append(
+                Effect(
+                    compiles_to=Target.TRACKED,
+                    summary="The lab has no set time to decide an appeal, so what silence leads to never comes about.",
                 )
             )
         return (*found, TRACKED_ONLY)

@@ -145,11 +145,17 @@ def close(
 
 
 def _standing(portal: Connection, agreement_id: str, number: int | None) -> str:
-    """The suspension somebody means. Raises NotFound, or Conflict ``not_suspended``."""
+    """The suspension somebody means. Raises NotFound, or Conflict ``not_suspended`` or ``several_suspensions``."""
     if number is not None:
         return str(number)
     suspensions: list[dict[str, Any]] = portal.get("agreements", agreement_id)["suspensions"]
     standing = [entry["number"] for entry in suspensions if entry["lifted_at"] is None]
     if not standing:
         raise Conflict("not_suspended", f"Agreement {agreement_id} is under no suspension.")
-    return str(standing[-1])
+    if len(standing) > 1:
+        raise Conflict(
+            "several_suspensions",
+            f"Agreement {agreement_id} is under suspensions {' and '.join(map(str, standing))}.",
+            hint="Say which one with --number.",
+        )
+    return str(standing[0])

@@ -50,7 +50,10 @@ def diff(
     asked = {"before": before, "after": after, "template": "true" if template else None}
     with connected(data) as portal:
         answer = portal.get("agreements", agreement_id, "changes", **asked)
-    rows = (row for change in answer["clauses"] if change["kind"] != "same" for row in _compared(change))
+    rows = [row for change in answer["clauses"] if change["kind"] != "same" for row in _compared(change)]
+    was, now = answer["title_before"], answer["title_after"]
+    if was != now:
+        rows.insert(0, ("Title (changed)", [(f"[-{was}-]", "red")], [(f"{{+{now}+}}", "green")]))
     Output(as_json=as_json).beside(answer, (answer["before"], answer["after"]), rows)
 
 
@@ -115,6 +118,9 @@ def _compared(change: dict[str, Any]) -> Iterator[tuple[str, Passage, Passage]]:
     )
     for field in change["fields"]:
         yield f"  {field['name']}", [(field["before"] or "", "red")], [(field["after"] or "", "green")]
+    # What stays binds as well, whatever new words say.
+    for field in change["kept_fields"]:
+        yield f"  {field['name']}", [(field["before"], "")], [(field["after"], "")]
 
 
 def _side(change: dict[str, Any], op: str, colour: str, mark: str) -> Passage:

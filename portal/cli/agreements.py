@@ -8,7 +8,7 @@ import typer
 
 from agreements.agreement import AgreementStatus
 from agreements.canonical import parse_json
-from agreements.clauses import Form
+from agreements.clauses import Form, parse_clauses
 from agreements.errors import Conflict, Invalid
 from portal.cli import agreement_life, agreement_talk, agreement_views, signing
 from portal.cli.connection import Connection, connected
@@ -116,8 +116,20 @@ def show(
     output = Output(as_json=as_json)
     output.fields(answer if as_json else _flat(answer), _COLUMNS)
     if not as_json:
+        if document["title"] != answer["title"]:
+            output.fields(document, (("title of this version", "title"),))
         for number, clause in enumerate(document["clauses"], start=1):
-            output.fields(clause, (("", "text"),), title=f"\n{number}. {clause['data']['title']}")
+            _clause(output, number, clause)
+
+
+def _clause(output: Output, number: int, clause: dict[str, Any]) -> None:
+    """The words, all the data whether or not the words cite it, and what software does about it."""
+    (read,) = parse_clauses([clause["data"]])
+    told = {"": clause["text"]} | {f"in data: {one.label.lower()}": one.words for one in read.data_fields()}
+    for effect in read.effects():
+        said = told.get(effect.kind.value)
+        told[effect.kind.value] = f"{said} {effect.summary}" if said else effect.summary
+    output.fields(told, [(name, name) for name in told], title=f"\n{number}. {read.title} ({read.kind})")
 
 
 @app.command("draft")

@@ -30,8 +30,13 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         raise Conflict("file_exists", f"{path} exists; nothing is overwritten.", hint="Choose another name.") from None
     except OSError as error:
         raise Invalid("unwritable_file", f"{path} cannot be written: {error.strerror}.") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        # Half a key would stand in the way of the next try.
+        path.unlink(missing_ok=True)
+        raise Invalid("unwritable_file", f"{path} cannot be written: {error.strerror}.") from None
 
 
 def write_out(path: Path, data: bytes) -> None:
@@ -51,7 +56,8 @@ def signing_key(path: Path) -> SigningKey:
     passphrase = None
     if _ENCRYPTED in pem:
         passphrase = os.environ.get(PASSPHRASE_VARIABLE) or typer.prompt("Passphrase", hide_input=True, err=True)
-    return SigningKey.from_pem(pem, passphrase.encode() if passphrase else None)
+    # The environment is bytes, and those that are no UTF-8 come back as they were.
+    return SigningKey.from_pem(pem, os.fsencode(passphrase) if passphrase else None)
 
 
 def public_key(given: str) -> PublicKey:

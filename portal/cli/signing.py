@@ -4,6 +4,7 @@ Works on any machine with the base dependencies, so that an institution's privat
 """
 
 import json
+import os
 from getpass import getpass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ import typer
 from pydantic import JsonValue
 
 from agreements.agreement import PAYLOAD_TYPE
+from agreements.agreement.export import EXPORT_TYPE
 from agreements.canonical import canonical_bytes, digest_of, parse_json
 from agreements.dsse import sign
 from agreements.errors import Invalid, VerificationError
@@ -20,7 +22,7 @@ from agreements.keys import SigningKey
 from portal.cli.keyfiles import read_bytes, signing_key, write_new, write_out
 from portal.cli.options import AsJson
 from portal.cli.output import Output
-from portal.documents import AGREEMENT_FILE, MAX_DOCUMENT_BYTES
+from portal.documents import MAX_DOCUMENT_BYTES
 
 KeyFile = Annotated[Path, typer.Option("--key", help="Your private key (PEM).", metavar="KEY")]
 
@@ -37,7 +39,7 @@ def new_key(
         if not passphrase or passphrase != getpass("Once more: "):
             raise Invalid("passphrases_differ", "The two passphrases are not the same, or empty.")
     key = SigningKey.generate()
-    write_new(file, key.to_pem(passphrase.encode() if passphrase else None), mode=0o600)
+    write_new(file, key.to_pem(os.fsencode(passphrase) if passphrase else None), mode=0o600)
     public = key.public.raw.hex()
     Output(as_json=as_json).fields(
         {"file": str(file), "public_key": public, "key_id": key.public.key_id},
@@ -89,7 +91,7 @@ def sign_agreement(
 
 def _document(data: bytes) -> dict[str, JsonValue]:
     value = parse_json(data, MAX_DOCUMENT_BYTES)
-    if isinstance(value, dict) and value.get("type") == AGREEMENT_FILE:
+    if isinstance(value, dict) and value.get("type") == EXPORT_TYPE:
         document = value.get("document")
         if value.get("document_digest") is None:
             raise Invalid(

@@ -9,8 +9,9 @@ from agreements.actors import Actor, PartyKind
 from agreements.agreement import Agreement, Change, Version
 from portal.pages import links
 from portal.pages.agreement_terms import version_named
+from portal.pages.clause_view import DATA_BINDS
 from portal.pages.context import portal
-from portal.pages.diff_view import QUIET, clause_changes
+from portal.pages.diff_view import QUIET, clause_changes, title_change
 from portal.pages.parts import row, status
 from portal.pages.words import count, literal, prose, short, when
 from portal.services.agreement_facts import Act, Changes
@@ -33,11 +34,14 @@ def whats_new(actor: Actor, agreement: Agreement) -> Changes:
     changes = portal().agreement_facts.changes(actor, agreement.id)
     loud = sum(change.kind not in QUIET for change in changes.clauses)
     stay = len(changes.clauses) - loud
+    changed = f"**the title** and **{count(loud, 'clause')}**" if changes.retitled else f"**{count(loud, 'clause')}**"
     st.markdown(
-        f"Compared with {literal(changes.before)}, **{count(loud, 'clause')}** changed. "
+        f"Compared with {literal(changes.before)}, {changed} changed. "
         f"{count(stay, 'clause')} {'stays' if stay == 1 else 'stay'} word for word; nothing in them is to be accepted "
         "anew."
     )
+    st.caption(DATA_BINDS)
+    title_change(changes.title_before, changes.title_after)
     clause_changes(changes.clauses, before="As it is", after="As it would be")
     return changes
 
@@ -91,6 +95,7 @@ def _compared(actor: Actor, agreement: Agreement, before: int, after: int) -> No
     old = (
         f"Template, version {agreement.version(after).template_version}" if before == _TEMPLATE else f"Version {before}"
     )
+    title_change(changes.title_before, changes.title_after)
     clause_changes(changes.clauses, before=old, after=f"Version {after}")
 
 

@@ -26,7 +26,8 @@ def life_part(actor: Actor, agreement: Agreement, now: datetime) -> None:
     _measures(actor, agreement, now)
     lab, lead = actor.is_coordinator, represents(actor, agreement.institution_id)
     if agreement.runs_on(now) and (lab or lead):
-        if agreement.suspension is None:
+        # The lab's suspension stands beside the institution's; a lead asks for what is not closed already.
+        if all(one.requested for one in agreement.open_suspensions) if lab else agreement.in_force_on(now):
             _suspending(actor, agreement, now)
         if lab and agreement.narrowing is None:
             _narrowing(agreement)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from agreements.actors import Actor
 from agreements.agreement import Agreement, Appeal, AppealOutcome, Narrowing, Suspension
-from agreements.clauses import SafeHarbour, SuspensionReason, only
+from agreements.clauses import SafeHarbour, only
 from agreements.errors import Invalid
 from portal.pages.context import portal
 from portal.pages.parts import Consequence, confirmed, row, submit
@@ -29,7 +29,7 @@ def suspension_card(actor: Actor, agreement: Agreement, suspension: Suspension, 
             f"Notified {when(suspension.notified_at, now)} by {by}; effect {when(suspension.takes_effect_at, now)}"
         )
         if suspension.appeal is not None:
-            _appeal(agreement, suspension.appeal, now)
+            _appeal(agreement, suspension, suspension.appeal, now)
         if suspension.lifted_at is not None:
             st.caption(
                 f":material/play_circle: Lifted {when(suspension.lifted_at, now)} by "
@@ -48,10 +48,12 @@ def _standing(suspension: Suspension, now: datetime) -> None:
         st.badge("notified", icon=":material/schedule:", color="orange")
 
 
-def _appeal(agreement: Agreement, appeal: Appeal, now: datetime) -> None:
+def _appeal(agreement: Agreement, suspension: Suspension, appeal: Appeal, now: datetime) -> None:
     st.markdown(f"**Appeal** by {literal(appeal.filed_by_name)}, {when(appeal.filed_at, now)}")
     st.markdown(prose(appeal.text))
     match appeal.outcome:
+        case None if suspension.lifted_at is not None:
+            st.caption(":material/play_circle: The suspension ended before the appeal was decided.")
         case None if appeal.decide_by is None:
             st.caption(":material/hourglass_top: The agreement sets no date for the decision.")
         case None:
@@ -82,14 +84,14 @@ def _answers(actor: Actor, agreement: Agreement, suspension: Suspension, now: da
             )
         else:
             _deciding(agreement, suspension)
-    if actor.is_coordinator or (lead and suspension.reason is SuspensionReason.REQUESTED):
-        _lifting(agreement, suspension)
+    if lead if suspension.requested else actor.is_coordinator:
+        _lifting(agreement, suspension, now)
 
 
 def _appealing(agreement: Agreement, suspension: Suspension, now: datetime) -> None:
     """The form by which the institution objects, with the time it has."""
     form = f"agreement.appeal:{agreement.id}:{suspension.number}"
-    if suspension.reason is SuspensionReason.REQUESTED:
+    if suspension.requested:
         return
     until = suspension.appeal_until
     if until is not None and now > until:
@@ -138,14 +140,21 @@ def _deciding(agreement: Agreement, suspension: Suspension) -> None:
         submit("Decide", form, decide, done="The appeal is decided.", icon="gavel")
 
 
-def _lifting(agreement: Agreement, suspension: Suspension) -> None:
+def _lifting(agreement: Agreement, suspension: Suspension, now: datetime) -> None:
+    access = f"Access of **{literal(agreement.institution_name)}** under *{literal(agreement.title)}*"
+    others = [str(one.number) for one in agreement.open_suspensions if one.number != suspension.number]
+    if others:
+        follows = f"Suspension {', '.join(others)} still stands and goes on as it says."
+    elif suspension.effective_on(now):
+        follows = f"{access} opens again with the next request, as far as its grants go."
+    else:
+        follows = f"{access} stays open: the suspension takes no effect."
     confirmed(
         "Lift the suspension",
         f"agreement.lift:{agreement.id}:{suspension.number}",
         Consequence(
             "Lift this suspension?",
-            f"Access of **{literal(agreement.institution_name)}** under *{literal(agreement.title)}* opens again with "
-            "the next request, as far as its grants go.",
+            follows,
             "Lift it",
         ),
         lambda reason: (

@@ -71,8 +71,9 @@ def changed(version: Version) -> str:
 
 def _steps(agreement: Agreement, now: datetime) -> Iterator[NextStep]:
     status = agreement.status_on(now)
-    if agreement.suspension is not None and agreement.runs_on(now):
-        yield _suspended(agreement, agreement.suspension, now)
+    if agreement.runs_on(now):
+        for suspension in agreement.open_suspensions:
+            yield _suspended(agreement, suspension, now)
     if agreement.proposal is not None:
         yield _negotiated(agreement, agreement.proposal)
     if agreement.narrowing is not None and agreement.runs_on(now):

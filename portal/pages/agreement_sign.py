@@ -15,7 +15,7 @@ from portal.pages import links
 from portal.pages.agreement_changes import grants_under_change, whats_new
 from portal.pages.agreement_next import next_steps, side_name, waits_for
 from portal.pages.agreement_terms import signatures
-from portal.pages.clause_view import clause_card
+from portal.pages.clause_view import DATA_BINDS, clause_card
 from portal.pages.context import portal
 from portal.pages.file_digest import uploaded
 from portal.pages.parts import copyable, go, row, submit
@@ -37,6 +37,7 @@ def sign_part(actor: Actor, agreement: Agreement, now: datetime) -> None:
         return
     st.header(f"Version {version.number}: {literal(version.title)}", anchor=False)
     if version.change is Change.FIRST:
+        st.caption(DATA_BINDS)
         for number, clause in enumerate(version.clauses, start=1):
             clause_card(number, clause)
     else:

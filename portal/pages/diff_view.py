@@ -9,6 +9,7 @@ from typing import Final
 import streamlit as st
 
 from agreements.diffs import ChangeKind, ClauseChange, FieldChange, Segment, SegmentOp
+from portal.pages.clause_view import data_list
 from portal.pages.parts import row, status
 from portal.pages.words import count, literal, plain, sentence
 
@@ -42,6 +43,18 @@ def clause_changes(
         _unchanged(quiet, expanded=not only_changed)
 
 
+def title_change(before: str, after: str) -> None:
+    """What the whole is called, where that differs: the title is signed too."""
+    if before == after:
+        return
+    with st.container(border=True, key="title_change"):
+        with row():
+            st.markdown("**Title**")
+            status(ChangeKind.CHANGED)
+        segments = (Segment(op=SegmentOp.REMOVED, text=f"{before} "), Segment(op=SegmentOp.ADDED, text=after))
+        st.html(_paragraph(segments))
+
+
 def clause_change(change: ClauseChange, *, before: str = "Before", after: str = "After") -> None:
     """One clause: what became of it, its data as a table, its words on both sides."""
     with st.container(border=True):
@@ -50,14 +63,20 @@ def clause_change(change: ClauseChange, *, before: str = "Before", after: str = 
             status(change.kind)
         if change.fields:
             st.table([_field(field) for field in change.fields], border="horizontal", hide_index=True)
-        if change.kind is not ChangeKind.CHANGED:
+        if change.kind is ChangeKind.CHANGED:
+            _both_sides(change, before, after)
+        else:
             st.html(_paragraph(change.segments))
-            return
-        sides = st.columns(2)
-        for side, named, absent in zip(sides, (before, after), (SegmentOp.ADDED, SegmentOp.REMOVED), strict=True):
-            with side:
-                st.caption(named)
-                st.html(_paragraph(segment for segment in change.segments if segment.op is not absent))
+        # New words beside old data could promise what nobody signs.
+        _kept(change)
+
+
+def _both_sides(change: ClauseChange, before: str, after: str) -> None:
+    sides = st.columns(2)
+    for side, named, absent in zip(sides, (before, after), (SegmentOp.ADDED, SegmentOp.REMOVED), strict=True):
+        with side:
+            st.caption(named)
+            st.html(_paragraph(segment for segment in change.segments if segment.op is not absent))
 
 
 def marked(segments: Iterable[Segment]) -> str:
@@ -86,6 +105,13 @@ def _unchanged(changes: Sequence[ClauseChange], *, expanded: bool) -> None:
                 if change.kind is ChangeKind.MOVED:
                     status(change.kind)
             st.html(_paragraph(change.segments))
+            _kept(change)
+
+
+def _kept(change: ClauseChange) -> None:
+    data_list(
+        "In data, and the same as before", [(sentence(one.name), (one.after or "",)) for one in change.kept_fields]
+    )
 
 
 def _field(field: FieldChange) -> dict[str, str]:

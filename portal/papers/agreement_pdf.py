@@ -70,16 +70,19 @@ def _title(sheet: Sheet, paper: AgreementPaper) -> None:
 
 def _clauses(sheet: Sheet, paper: AgreementPaper) -> None:
     sheet.put(
-        "The numbered text is what the parties sign. The note beneath each clause is no part of it: it says what the "
-        "portal’s software does about the clause. Enforced: the portal refuses what goes beyond it. Duty: a dated "
-        "obligation that the portal reminds of and records. Tracked only: kept and shown; no software stops a breach.",
+        "The numbered text and the data beneath it are what the parties sign. All of a clause’s data is listed, "
+        "whether or not its text cites it; the portal’s software follows the data. The note at the bar is no part of "
+        "what is signed: it says what the software does about the clause. Enforced: the portal refuses what goes "
+        "beyond it. Duty: a dated obligation that the portal reminds of and records. Tracked only: kept and shown; no "
+        "software stops a breach.",
         size=8.5,
         quiet=True,
         after=6,
     )
     for number, clause in enumerate(paper.clauses, start=1):
         notes = [(_EFFECTS[effect.kind], effect.summary) for effect in clause.effects]
-        sheet.clause(f"{number}.", clause.title, clause.text, notes)
+        data = [(field.label, field.lines) for field in clause.data]
+        sheet.clause(f"{number}.", clause.title, clause.text, (f"In data: {clause.kind}", data), notes)
         sheet.set_y(sheet.get_y() + 5)
 
 

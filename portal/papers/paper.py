@@ -6,7 +6,7 @@ from typing import Any
 
 from agreements.actors import PartyKind
 from agreements.agreement import Agreement, AgreementStatus, Version, VersionStatus
-from agreements.clauses import EffectKind
+from agreements.clauses import DataField, EffectKind
 from agreements.deciders import Value
 from agreements.institutions import Custody
 from agreements.keys import PublicKey
@@ -26,7 +26,10 @@ class PaperClause(Value):
     """One clause as people read it."""
 
     title: str
+    kind: str
     text: str
+    data: tuple[DataField, ...]
+    """All of it, cited in the text or not: this is what software follows."""
     effects: tuple[PaperEffect, ...]
 
 
@@ -126,7 +129,9 @@ class AgreementPaper(Value):
             clauses=tuple(
                 PaperClause(
                     title=clause.title,
+                    kind=clause.kind.replace("_", " "),
                     text=clause.rendered(),
+                    data=clause.data_fields(),
                     effects=tuple(PaperEffect(kind=one.kind, summary=one.summary) for one in clause.effects()),
                 )
                 for clause in version.clauses

@@ -145,15 +145,25 @@ class Sheet(FPDF):
             self.epw - indent - gutter, height, spelled(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT
         )
 
-    def clause(self, number: str, title: str, text: str, notes: Sequence[tuple[str, str]]) -> None:
-        """A clause: its number, title and text, and under it what software does about it, label by label.
+    def clause(
+        self,
+        number: str,
+        title: str,
+        text: str,
+        data: tuple[str, Sequence[tuple[str, Sequence[str]]]],
+        notes: Sequence[tuple[str, str]],
+    ) -> None:
+        """A clause: its number, title and text; its data under a heading, and what software does, label by label.
 
-        A short one is kept on one page, with its notes.
+        A short one is kept on one page, with its data and notes.
         """
+        heading, fields = data
+        lines = sum(len(entries) for _, entries in fields)
         paragraphs = [one.strip() for one in re.split(r"\n\s*\n", text) if one.strip()]
         height = 10.5 * _MM * _LINE
         self.set_font(FACE, "", 10.5)
         tall = sum(self._height(one, self.epw - _INDENT, height) + 1.2 for one in paragraphs)
+        tall += 5 * lines
         self.keep(min(2 * height + tall + 6 * len(notes), _KEPT_TOGETHER) if tall < _KEPT_TOGETHER else 4 * height)
         self.set_font(FACE, "B", 10.5)
         self.set_text_color(*INK)
@@ -163,8 +173,19 @@ class Sheet(FPDF):
         self.set_y(self.get_y() + 1)
         for paragraph in paragraphs:
             self.put(paragraph, indent=_INDENT, align="J", after=1.2)
+        if fields:
+            self._data(heading, fields)
         for label, summary in notes:
             self._note(label, summary)
+
+    def _data(self, heading: str, fields: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """What stands in data, as part of the clause: a heading, and labels with a line for each entry."""
+        self.keep(3 * 9 * _MM * _LINE)
+        self.put(heading, size=9, bold=True, indent=_INDENT, after=0.3)
+        for label, entries in fields:
+            for place, entry in enumerate(entries):
+                self.beside(label if place == 0 else "", entry, size=9, gutter=50, indent=_INDENT)
+        self.set_y(self.get_y() + 1.4)
 
     def step(self, number: str, text: str) -> None:
         """One of several things to do, in order."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from agreements.addresses import ADDRESS, Address
 from agreements.agreement import AGREEMENT, Agreement
 from agreements.credentials import CREDENTIAL, Credential
 from agreements.grants import GRANT, Grant
@@ -188,6 +189,7 @@ def _run(object_id: str, _version: int, state: Run) -> Sequence[Row]:
 INSTITUTIONS = Aggregate(decider=INSTITUTION, state_type=Institution, project=_institution)
 PASSPORTS = Aggregate(decider=PASSPORT, state_type=Passport, project=_passport)
 PEOPLE = Aggregate(decider=PERSON, state_type=Person, project=_person)
+ADDRESSES = Aggregate(decider=ADDRESS, state_type=Address, project=lambda *_: ())
 AGREEMENTS = Aggregate(decider=AGREEMENT, state_type=Agreement, project=_agreement)
 GRANTS = Aggregate(decider=GRANT, state_type=Grant, project=_grant)
 CREDENTIALS = Aggregate(decider=CREDENTIAL, state_type=Credential, project=_credential)

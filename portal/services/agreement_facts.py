@@ -2,29 +2,33 @@
 act would bring about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from agreements.access import Allowed, Denied, Draw, Held, Question, Subject, account_of_agreement, decide_access
 from agreements.actors import Actor, Channel, Membership, PartyKind, Role
 from agreements.agreement import Agreement, Version
-from agreements.clauses import Effect, FinalReport, NamedUsers, PermittedUses, Termination, UsageLimits, only
+from agreements.clauses import ClauseBase, Effect, NamedUsers, PermittedUses, SuspensionReason, UsageLimits, only
 from agreements.deciders import Value
 from agreements.diffs import ClauseChange, compare
-from agreements.errors import Fixer, NotFound
+from agreements.errors import Fixer
 from agreements.grants import Grant
 from agreements.scopes import Operation
-from agreements.succession import fates
 from model_access.metering import Meter
 from model_access.registry import Checkpoint
-from portal.services.aggregates import CHECKPOINTS, stamp
+from portal.services.aggregates import CHECKPOINTS
 from portal.services.agreements import AgreementService
+from portal.services.consequences import Act, Consequences, Foresight, GrantFate
+from portal.services.duty_book import DutyBook
 from portal.services.grants import GrantService
 from portal.services.kernel import Kernel
 from portal.services.prerequisites import Prerequisites, Requirement
 from portal.services.templates import TemplateService
+
+__all__ = ["Act", "AgreementFacts", "Allowance", "Allowances", "Budget", "Changes", "Consequences", "GrantFate"]
+
+C = TypeVar("C", bound=ClauseBase)
 
 ANY_GRANT: Final = "any grant"
 """What stands in for the id of a grant where none is meant in particular."""
@@ -36,8 +40,16 @@ class Changes(Value):
     before: str
     """What it is compared with, in words."""
     after: str
+    title_before: str
+    title_after: str
+    """What each is called; the title is signed as the clauses are."""
     clauses: tuple[ClauseChange, ...]
     """Every clause of both, the unchanged ones too."""
+
+    @property
+    def retitled(self) -> bool:
+        """Whether the title is among what there is to accept."""
+        return self.title_before != self.title_after
 
 
 class Allowance(Value):
@@ -83,38 +95,6 @@ class Allowances(Value):
     clauses: tuple[ClauseEffects, ...]
 
 
-class Act(StrEnum):
-    """What somebody is about to do."""
-
-    TERMINATE = "terminate"
-    SUSPEND = "suspend"
-    AMEND = "amend"
-    """Bring the version on the table into force."""
-
-
-class GrantFate(Value):
-    """One grant, and what becomes of it."""
-
-    grant: Grant
-    goes_on: bool
-    reason: str
-
-
-class Consequences(Value):
-    """What an act would bring about, as far as it can be known before."""
-
-    act: Act
-    grants: tuple[GrantFate, ...]
-    tokens: int
-    """Live tokens that name one of those grants and stop working."""
-    runs: tuple[str, ...]
-    """Runs under way now; each may finish, and the next request is refused."""
-    schedules: tuple[str, ...]
-    """Agreements under this framework that stop with it."""
-    duties: tuple[str, ...]
-    """What falls due because of it."""
-
-
 class AgreementFacts:
     """Answers about agreements, for their parties."""
 
@@ -133,6 +113,8 @@ class AgreementFacts:
         self._prerequisites = prerequisites
         self._templates = templates
         self._meter = meter
+        self._duties = DutyBook(kernel)
+        self._foresight = Foresight(kernel, agreements)
 
     def checklist(self, actor: Actor, agreement_id: str) -> tuple[Requirement, ...]:
         """What the text on the table needs to come into force, met or not, and who clears it. Raises NotFound."""
@@ -159,11 +141,19 @@ class AgreementFacts:
         new = agreement.version(after)
         if before is not None:
             old = agreement.version(before)
-            return Changes(before=_called(old), after=_called(new), clauses=compare(old.clauses, new.clauses))
+            return Changes(
+                before=_called(old),
+                after=_called(new),
+                title_before=old.title,
+                title_after=new.title,
+                clauses=compare(old.clauses, new.clauses),
+            )
         template = self._templates.get(agreement.template_id, new.template_version)
         return Changes(
             before=f"template {template.title}, version {template.version}",
             after=_called(new),
+            title_before=template.title,
+            title_after=new.title,
             clauses=compare(template.clauses, new.clauses),
         )
 
@@ -193,33 +183,22 @@ class AgreementFacts:
             clauses=effects,
         )
 
-    def consequences(self, actor: Actor, agreement_id: str, act: Act) -> Consequences:
-        """What an act would bring about. Raises NotFound."""
+    def clause(self, actor: Actor, agreement_id: str, kind: type[C]) -> C | None:
+        """The clause of that type in force: the agreement's own, else its framework's. Raises NotFound."""
+        return self._duties.clause(self._agreements.get(actor, agreement_id), kind)
+
+    def consequences(
+        self,
+        actor: Actor,
+        agreement_id: str,
+        act: Act,
+        *,
+        reason: SuspensionReason | None = None,
+        operations: Collection[Operation] | None = None,
+    ) -> Consequences:
+        """What an act would bring about: a suspension by its ``reason``, or a narrowing. Raises NotFound."""
         agreement = self._agreements.get(actor, agreement_id)
-        now = self._kernel.clock()
-        schedules = tuple(
-            row["agreement_id"]
-            for row in self._kernel.store.query(
-                """
-                SELECT agreement_id FROM agreement
-                WHERE framework_id = ? AND status = 'in_force' ORDER BY agreement_id
-                """,
-                [agreement_id],
-            )
-        )
-        # An amended framework goes on holding for its schedules; what they grant pins their own versions.
-        concerned = (agreement_id,) if act is Act.AMEND else (agreement_id, *schedules)
-        affected = [grant for one in concerned for grant in self._agreements.grants_under(one)]
-        grants = _fates(act, agreement, [grant for grant in affected if grant.active_on(now)], now)
-        stopping = [fate.grant.id for fate in grants if not fate.goes_on]
-        return Consequences(
-            act=act,
-            grants=grants,
-            tokens=self._live_tokens(stopping, now),
-            runs=self._running(stopping),
-            schedules=schedules if act is not Act.AMEND else (),
-            duties=_duties(agreement) if act is Act.TERMINATE else (),
-        )
+        return self._foresight.of(agreement, act, reason=reason, operations=operations)
 
     def _widest(self, agreement: Agreement, governing: Version) -> Held:
         grant = Grant(
@@ -262,23 +241,6 @@ class AgreementFacts:
         ]
         usages = [(draw, self._meter.usage(draw.account)) for draw in draws]
         return tuple(Budget(draw=draw, used=usage.settled, held=usage.reserved) for draw, usage in usages)
-
-    def _live_tokens(self, grant_ids: Sequence[str], now: datetime) -> int:
-        rows = self._kernel.store.query(
-            """
-            SELECT count(*) AS tokens FROM credential
-            WHERE kind = 'access_token' AND NOT ended AND expires_at > ? AND list_contains(?::VARCHAR[], grant_id)
-            """,
-            [stamp(now), list(grant_ids)],
-        )
-        return int(rows[0]["tokens"])
-
-    def _running(self, grant_ids: Sequence[str]) -> tuple[str, ...]:
-        rows = self._kernel.store.query(
-            "SELECT run_id FROM run WHERE status = 'started' AND list_contains(?::VARCHAR[], grant_id) ORDER BY run_id",
-            [list(grant_ids)],
-        )
-        return tuple(row["run_id"] for row in rows)
 
 
 def _called(version: Version) -> str:
@@ -370,30 +332,3 @@ def _open_summary(agreement: Agreement, status: str, now: datetime, rows: Sequen
     if coming is not None:
         return f"Open until {coming.takes_effect_at:%Y-%m-%d %H:%M} UTC, when suspension {coming.number} takes effect."
     return f"In force until {agreement.expires_at:%Y-%m-%d}."
-
-
-def _fates(act: Act, agreement: Agreement, grants: Sequence[Grant], now: datetime) -> tuple[GrantFate, ...]:
-    if act is Act.AMEND:
-        coming = agreement.proposal
-        if coming is None:
-            raise NotFound("no_proposal", f"No change of agreement {agreement.id} is on the table.")
-        return tuple(
-            GrantFate(
-                grant=fate.grant,
-                goes_on=fate.carried is not None,
-                reason=fate.reason or "goes on under the new version",
-            )
-            for fate in fates(agreement, coming, grants, now)
-        )
-    ends = "ends for good" if act is Act.TERMINATE else "is refused until the suspension is lifted"
-    return tuple(GrantFate(grant=grant, goes_on=False, reason=ends) for grant in grants)
-
-
-def _duties(agreement: Agreement) -> tuple[str, ...]:
-    report, end = only(agreement.clauses, FinalReport), only(agreement.clauses, Termination)
-    found = []
-    if report is not None:
-        found.append(f"The final report falls due {report.within_days} days after the end.")
-    if end is not None:
-        found.append(f"Destruction of stored outputs has to be attested within {end.destruction_days} days.")
-    return tuple(found)

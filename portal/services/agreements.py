@@ -29,6 +29,7 @@ from agreements.agreement import (
     Widen,
     Withdraw,
 )
+from agreements.agreement.export import EXPORT_TYPE
 from agreements.clauses import Form, SafeHarbour, parse_clauses
 from agreements.dsse import Envelope
 from agreements.errors import Conflict, Invalid, NotFound
@@ -239,7 +240,7 @@ class AgreementService:
     ) -> Agreement:
         signer = agreement.institution_id if party is PartyKind.INSTITUTION else LAB
         proposal = agreement.proposal
-        before = _signed_before(proposal, envelope)
+        before = _signed_before(proposal, actor, envelope)
         last = proposal is not None and before is not None and before + 1 == len(proposal.order)
         missing = self._prerequisites.missing(agreement, proposal) if last and proposal is not None else ()
         keys = self._institutions.active_keys(signer)
@@ -256,6 +257,14 @@ class AgreementService:
             [agreement_id],
         )
         return tuple(self._kernel.state(GRANTS, row["grant_id"]) for row in rows)
+
+    def schedules_under(self, framework_id: str) -> tuple[Agreement, ...]:
+        """The agreements in force under a framework, by id. Authorises nobody: that is its callers' part."""
+        rows = self._kernel.store.query(
+            "SELECT agreement_id FROM agreement WHERE framework_id = ? AND status = 'in_force' ORDER BY agreement_id",
+            [framework_id],
+        )
+        return tuple(self._kernel.state(AGREEMENTS, row["agreement_id"]) for row in rows)
 
     def _carried_over(self, agreement: Agreement, coming: Version) -> tuple[Step, ...]:
         """The grants that go on under a version about to come into force."""
@@ -337,8 +346,13 @@ class AgreementService:
     def terminate(
         self, actor: Actor, agreement_id: str, *, reason: str, idempotency_key: str | None = None
     ) -> Agreement:
-        """End an agreement in force; every grant under it ends with the next request."""
-        return self._do(actor, agreement_id, Terminate, {"reason": reason}, idempotency_key)
+        """End an agreement in force; every grant under it ends with the next request, and so does every schedule."""
+        agreement, now = self.get(actor, agreement_id), self._kernel.clock()
+        with_it = _command(Terminate, {"reason": f"Framework {agreement.id}, to which it belongs, was terminated."})
+        steps = [Step(AGREEMENTS, agreement.id, _command(Terminate, {"reason": reason}))]
+        steps += [Step(AGREEMENTS, one.id, with_it) for one in self.schedules_under(agreement.id) if one.runs_on(now)]
+        self._kernel.execute_all(steps, actor, idempotency_key=idempotency_key)
+        return self.get(actor, agreement.id)
 
     def close(
         self,
@@ -392,7 +406,7 @@ class AgreementService:
         agreement = self.get(actor, agreement_id)
         chosen = agreement.shown if version is None else agreement.version(version)
         return {
-            "type": "concordat-signed-agreement/v1",
+            "type": EXPORT_TYPE,
             "document": agreement.document(chosen.number),
             "document_digest": chosen.digest,
             "status": chosen.status.value if version is not None else agreement.status.value,
@@ -441,12 +455,15 @@ def _command(kind: type[C], fields: Mapping[str, object]) -> C:
     return parse(kind, clean(fields, lines={"title"}))
 
 
-def _signed_before(proposal: Version | None, envelope: Envelope) -> int | None:
-    """How many signatures come before this one; of one that is sent again, how many came before it then."""
+def _signed_before(proposal: Version | None, actor: Actor, envelope: Envelope) -> int | None:
+    """How many signatures come before this one; of one that is sent again, how many came before it then.
+
+    By one key two people make the same envelope, so that only the person tells whether it is sent again.
+    """
     if proposal is None:
         return None
-    sent = envelope.to_json()
-    again = (number for number, one in enumerate(proposal.signatures) if one.envelope == sent)
+    sent = (actor.person_id, envelope.to_json())
+    again = (number for number, one in enumerate(proposal.signatures) if (one.signer_id, one.envelope) == sent)
     return next(again, len(proposal.signatures))
 
 

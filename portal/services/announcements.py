@@ -139,13 +139,14 @@ def _suspension(agreement: Agreement, suspension: Suspension) -> Iterator[Notice
     number, name = suspension.number, agreement.title
     until = suspension.appeal_until
     within = f" until {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
+    against = f"A partner lead can {'lift it' if suspension.requested else f'appeal{within}'}."
     yield _notice(
         agreement,
         f"agreement:{agreement.id}:suspended:{number}",
         "agreement.suspended",
         f"Access suspended: {name}",
         f"For {suspension.reason}, from {suspension.takes_effect_at:%Y-%m-%d %H:%M} UTC on. {suspension.statement}\n\n"
-        f"A partner lead can appeal{within}.",
+        f"{against}",
         suspension.notified_at,
         EVERYBODY,
     )
@@ -172,11 +173,18 @@ def _suspension(agreement: Agreement, suspension: Suspension) -> Iterator[Notice
             EVERYBODY,
         )
     if suspension.lifted_at is not None:
+        # Access opens only where this one had stopped it and no other does.
+        lifted_at = suspension.lifted_at
+        opened = suspension.takes_effect_at <= lifted_at and not any(
+            other.takes_effect_at <= lifted_at and (other.lifted_at is None or lifted_at < other.lifted_at)
+            for other in agreement.suspensions
+            if other.number != number
+        )
         yield _notice(
             agreement,
             f"agreement:{agreement.id}:lifted:{number}",
             "agreement.suspension_lifted",
-            f"Access open again: {name}",
+            f"{'Access open again' if opened else 'Suspension lifted'}: {name}",
             suspension.lift_reason,
             suspension.lifted_at,
             EVERYBODY,

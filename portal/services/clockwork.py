@@ -207,8 +207,10 @@ class Clockwork:
 
     def _restore(self, agreement: Agreement, rung: Rung) -> None:
         """Come down as it went up, the last rung first; only from rungs that the ladder itself took."""
-        suspension, narrowing = agreement.suspension, agreement.narrowing
-        if suspension is not None and suspension.by_id == DUTY_LADDER.person_id:
+        narrowing = agreement.narrowing
+        for suspension in agreement.open_suspensions:
+            if suspension.by_id != DUTY_LADDER.person_id:
+                continue
             lift = parse(Lift, {"number": suspension.number, "reason": rung.statement})
             self._kernel.execute(AGREEMENTS, agreement.id, lift, DUTY_LADDER)
         if narrowing is not None and narrowing.by_id == DUTY_LADDER.person_id:

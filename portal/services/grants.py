@@ -1,7 +1,8 @@
 """Grants: issued from agreements in force, revoked with effect on the next request."""
 
-from agreements.access import Held
+from agreements.access import Held, readings
 from agreements.actors import Actor
+from agreements.agreement import Agreement
 from agreements.bounds import Bounds
 from agreements.clauses import Vetting
 from agreements.deciders import Value
@@ -129,14 +130,26 @@ class GrantService:
                 [list(actor.institution_ids)],
             )
             grants = [self._kernel.state(GRANTS, row["grant_id"]) for row in rows]
-        return tuple(self.held(grant) for grant in grants)
+        return tuple(held for grant in grants for held in self._held_by(actor, grant))
 
     def held(self, grant: Grant) -> Held:
         """A grant with everything it rests on, as it stands now."""
+        agreement, framework = self._resting_on(grant)
+        return self._vetted(Held(grant=grant, agreement=agreement, framework=framework))
+
+    def _held_by(self, actor: Actor, grant: Grant) -> tuple[Held, ...]:
+        """A grant under each of the terms by which the actor holds it."""
+        agreement, framework = self._resting_on(grant)
+        return tuple(map(self._vetted, readings(grant, agreement, framework, actor, self._kernel.clock())))
+
+    def _resting_on(self, grant: Grant) -> tuple[Agreement, Agreement | None]:
         agreement = self._kernel.state(AGREEMENTS, grant.agreement_id)
-        framework = agreement.framework and self._kernel.state(AGREEMENTS, agreement.framework.agreement_id)
-        held = Held(grant=grant, agreement=agreement, framework=framework)
-        lines = self._prerequisites.vetting(grant.institution_id, held.clause(Vetting), in_grace=True)
+        if agreement.framework is None:
+            return agreement, None
+        return agreement, self._kernel.state(AGREEMENTS, agreement.framework.agreement_id)
+
+    def _vetted(self, held: Held) -> Held:
+        lines = self._prerequisites.vetting(held.grant.institution_id, held.clause(Vetting), in_grace=True)
         return held.model_copy(update={"lacking": tuple(line.label for line in lines if not line.met)})
 
     def usage(self, account: str) -> Usage:

@@ -72,7 +72,14 @@ class Kernel:
                 return before
         for attempt in range(ATTEMPTS):
             now = self.clock()
-            appends = [append for step in steps if (append := self._decide(step, actor, now))]
+            try:
+                appends = [append for step in steps if (append := self._decide(step, actor, now))]
+            except Conflict:
+                # What stands in the way may be this very request, recorded since we looked.
+                before = self._replay(steps, actor, idempotency_key) if idempotency_key is not None else None
+                if before is None:
+                    raise
+                return before
             if not appends:
                 return None
             try:

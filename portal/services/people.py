@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from agreements.actors import Actor, Membership, Role
+from agreements.addresses import FreeAddress, TakeAddress, address_id
 from agreements.errors import Conflict, NotFound
 from agreements.ids import new_id
 from agreements.people import (
@@ -21,7 +22,7 @@ from agreements.people import (
     RequestMembership,
 )
 from portal.inputs import clean, parse
-from portal.services.aggregates import PEOPLE
+from portal.services.aggregates import ADDRESSES, PEOPLE
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel, Step
 from portal.services.sessions import SessionService
@@ -50,14 +51,16 @@ class PeopleService:
         memberships: Collection[tuple[str, Role]],
         idempotency_key: str | None = None,
     ) -> Person:
-        """Let somebody in with (institution id, role) pairs. Raises Forbidden, Invalid or NotFound."""
+        """Let somebody in with (institution id, role) pairs.
+
+        Raises Forbidden, Invalid, NotFound, or Conflict ``address_taken`` where somebody active has that e-mail.
+        """
         for institution_id, _role in memberships:
             self._institutions.get(institution_id)
-        person_id = new_id("per")
         command = parse(
             RegisterPerson,
             {
-                "person_id": person_id,
+                "person_id": new_id("per"),
                 "name": name,
                 "email": email,
                 "memberships": tuple(
@@ -65,12 +68,25 @@ class PeopleService:
                 ),
             },
         )
-        return self._kernel.execute(PEOPLE, person_id, command, actor, idempotency_key=idempotency_key)
+        committed = self._kernel.execute_all(self.admitting(command), actor, idempotency_key=idempotency_key)
+        streams = committed.versions if committed is not None else ()
+        first_made = [stream for stream in streams if stream.startswith(PEOPLE.decider.stream(""))]
+        return self.get(first_made[0].partition("/")[2])
 
     def admitting(self, command: RegisterPerson | RequestMembership) -> tuple[Step, ...]:
-        """The steps that make a person. Raises Conflict ``address_taken``."""
+        """The steps that make a person: the person, and their e-mail as theirs alone. Raises Conflict."""
         self.refuse_taken(command.email)
-        return (Step(PEOPLE, command.person_id, command),)
+        address = address_id(command.email)
+        taking = TakeAddress(person_id=command.person_id, held_before=self._held_before(address, command.email))
+        return Step(PEOPLE, command.person_id, command), Step(ADDRESSES, address, taking)
+
+    def _held_before(self, address: str, email: str) -> bool:
+        """Whether somebody has the address who was registered before addresses were kept: nothing ever freed it."""
+        if self._kernel.store.state(ADDRESSES, address)[1]:
+            return False
+        return bool(
+            self._kernel.store.query("SELECT 1 FROM person WHERE email = ? AND active LIMIT 1", [email.casefold()])
+        )
 
     def refuse_taken(self, email: str) -> None:
         """Return if nobody active has the address. Raises Conflict ``address_taken``."""
@@ -111,7 +127,9 @@ class PeopleService:
 
     def refuse(self, actor: Actor, person_id: str, *, reason: str) -> Person:
         """Do not let in who waits; they see why. Raises NotFound, Forbidden ``not_lead`` or Conflict."""
-        return self._change(actor, person_id, _with_reason(RefuseMembership, reason))
+        return self._change(
+            actor, person_id, _with_reason(RefuseMembership, reason), self._freeing(self.visible(actor, person_id))
+        )
 
     def add_membership(self, actor: Actor, person_id: str, *, institution_id: str, role: Role) -> Person:
         """Give somebody one more role; it counts from their next request on. Raises Forbidden, Invalid or Conflict."""
@@ -157,7 +175,7 @@ class PeopleService:
         Raises NotFound, Forbidden or Conflict, among them ``last_lead`` unless ``without_lead``.
         """
         fields = clean({"reason": reason, "without_lead": without_lead})
-        person = self._leave(actor, person_id, DeactivatePerson, fields)
+        person = self._leave(actor, person_id, DeactivatePerson, fields, self._freeing(self.get(person_id)))
         self._sessions.end_for_good(person_id, reason="the person was deactivated")
         return person
 
@@ -173,7 +191,11 @@ class PeopleService:
         self.refuse_taken(person.email)
         # Whatever a crash between deactivating and ending left open must not come back with the person.
         self._sessions.end_for_good(person_id, reason="the person was deactivated")
-        return self._kernel.execute(PEOPLE, person_id, command, actor)
+        taking = TakeAddress(person_id=person_id)
+        self._kernel.execute_all(
+            [Step(PEOPLE, person_id, command), Step(ADDRESSES, address_id(person.email), taking)], actor
+        )
+        return self.get(person_id)
 
     def get(self, person_id: str) -> Person:
         """One person. Raises NotFound."""
@@ -246,9 +268,13 @@ class PeopleService:
         except NotFound:
             return person_id.removeprefix("auto:")
 
-    def _change(self, actor: Actor, person_id: str, command: PersonCommand) -> Person:
+    def _freeing(self, person: Person) -> Step:
+        return Step(ADDRESSES, address_id(person.email), FreeAddress(person_id=person.id))
+
+    def _change(self, actor: Actor, person_id: str, command: PersonCommand, *also: Step) -> Person:
         self.visible(actor, person_id)
-        return self._kernel.execute(PEOPLE, person_id, command, actor)
+        self._kernel.execute_all([Step(PEOPLE, person_id, command), *also], actor)
+        return self.get(person_id)
 
     def _leave(
         self,
@@ -256,11 +282,13 @@ class PeopleService:
         person_id: str,
         kind: type[ChangeRole | RemoveMembership | DeactivatePerson],
         fields: dict[str, Any],
+        *also: Step,
     ) -> Person:
         person = self.visible(actor, person_id)
         with self._roster:
             command = parse(kind, {**fields, "sole": self._sole(person)})
-            return self._kernel.execute(PEOPLE, person_id, command, actor)
+            self._kernel.execute_all([Step(PEOPLE, person_id, command), *also], actor)
+            return self.get(person_id)
 
     def _sole(self, person: Person) -> tuple[Membership, ...]:
         """Which of the person's roles nobody else who is active holds, of those that somebody has to hold."""

@@ -203,6 +203,9 @@ class Paths(RuleBasedStateMachine):
             self.assert_fair(after, event, command)
             after = AGREEMENT.evolve(after, event)
         assert_history_kept(before, after)
+        if isinstance(command, Suspend) and before.suspension is not None:
+            assert after.suspension is not None
+            assert after.suspension.takes_effect_at <= before.suspension.takes_effect_at
         self.stored += [(event.type_name, json.loads(json.dumps(event.body()))) for event in events]
         self.state = after
 
@@ -400,8 +403,14 @@ class Paths(RuleBasedStateMachine):
             assert not self.state.in_force_on(self.now)
 
     @invariant()
+    def no_appeal_is_left_without_an_answer(self) -> None:
+        for entry in self.state.suspensions:
+            assert entry.lifted_at is None or entry.appeal is None or entry.appeal.outcome is not None
+
+    @invariant()
     def at_most_one_measure_of_each_kind_is_open(self) -> None:
-        assert sum(entry.lifted_at is None for entry in self.state.suspensions) <= 1
+        for asked in (True, False):
+            assert sum(entry.requested is asked for entry in self.state.open_suspensions) <= 1
         assert sum(entry.widened_at is None for entry in self.state.narrowings) <= 1
         for record in (self.state.comments, self.state.suspensions, self.state.narrowings):
             assert [entry.number for entry in record] == list(range(1, len(record) + 1))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agreements.agreement import (
     Agreement,
+    AgreementStatus,
     AppealOutcome,
     Change,
     Counter,
@@ -16,6 +17,7 @@ from agreements.agreement import (
     Decline,
     FileAppeal,
     LapseAppeal,
+    Lift,
     Offer,
     PartyKind,
     Propose,
@@ -24,7 +26,7 @@ from agreements.agreement import (
     VersionStatus,
 )
 from agreements.clauses import Form, SafeHarbour, SuspensionReason, check_clauses, only, parse_clauses
-from agreements.errors import Conflict, Forbidden, Invalid
+from agreements.errors import Conflict, Fixer, Forbidden, Invalid
 from tests.agreements.parties import NOW
 from tests.agreements.paths import (
     ABE,
@@ -280,13 +282,51 @@ def test_a_suspension_in_effect_is_not_replaced() -> None:
     assert refused.value.code == "already_suspended"
 
 
-def test_the_institution_cannot_slip_out_of_a_notice_by_a_suspension_of_its_own() -> None:
-    noticed = suspended(in_force(safe_harbour=HARBOUR))
+def asked_for(state: Agreement) -> Agreement:
+    """The same, suspended at once because the institution asked for it."""
+    return done(state, Suspend(reason=SuspensionReason.REQUESTED, statement=WORDS), BEN, NOW)
+
+
+def test_the_institution_closes_access_at_once_and_the_notice_of_the_lab_goes_on() -> None:
+    both = asked_for(suspended(in_force(safe_harbour=HARBOUR)))
+    assert [(one.number, one.requested) for one in both.open_suspensions] == [(2, True), (1, False)]
+    assert both.status_on(NOW) is AgreementStatus.SUSPENDED
+    again = done(both, Lift(number=2, reason=WORDS), BEN, NOW)
+    assert again.status_on(NOW) is AgreementStatus.IN_FORCE
+    assert again.status_on(NOW + timedelta(hours=48)) is AgreementStatus.SUSPENDED
+
+
+def test_a_suspension_of_the_lab_never_opens_what_the_institution_asked_to_close() -> None:
+    both = suspended(asked_for(in_force(safe_harbour=HARBOUR)))
+    assert all(both.status_on(NOW + timedelta(hours=hour)) is AgreementStatus.SUSPENDED for hour in range(100))
+    settled = done(both, Lift(number=2, reason=WORDS), ADA, NOW)
+    assert settled.status_on(NOW) is AgreementStatus.SUSPENDED
+    assert done(settled, Lift(number=1, reason=WORDS), BEN, NOW).status_on(NOW) is AgreementStatus.IN_FORCE
+
+
+def test_each_side_has_one_suspension_at_a_time() -> None:
     with pytest.raises(Conflict) as refused:
-        done(noticed, Suspend(reason=SuspensionReason.REQUESTED, statement=WORDS), BEN, NOW)
+        asked_for(asked_for(in_force()))
     assert refused.value.code == "already_suspended"
 
 
-def test_the_lab_suspends_over_one_that_the_institution_asked_for() -> None:
-    asked = done(in_force(), Suspend(reason=SuspensionReason.REQUESTED, statement=WORDS), BEN, NOW)
-    assert standing(urgent(asked)).reason is SuspensionReason.SECURITY_INCIDENT
+def test_the_lab_does_not_lift_what_the_institution_asked_for() -> None:
+    with pytest.raises(Forbidden) as refused:
+        done(asked_for(in_force()), Lift(number=1, reason=WORDS), ADA, NOW)
+    assert (refused.value.code, refused.value.fixer) == ("requested_suspension", Fixer.LEAD)
+
+
+def test_nobody_appeals_against_what_they_asked_for() -> None:
+    with pytest.raises(Conflict) as refused:
+        done(asked_for(in_force()), FileAppeal(number=1, text=WORDS), BEN, NOW)
+    assert refused.value.code == "own_request"
+
+
+def test_an_appeal_is_answered_when_its_suspension_ends_another_way() -> None:
+    appealed = done(suspended(in_force(safe_harbour=HARBOUR)), FileAppeal(number=1, text=WORDS), BEN, NOW)
+    for ended in (urgent(appealed), done(appealed, Lift(number=1, reason="Cleared up."), ADA, NOW)):
+        appeal = ended.suspensions[0].appeal
+        assert appeal is not None
+        assert (appeal.outcome, appeal.decided_by) == (AppealOutcome.OVERTAKEN, ADA.person_id)
+    anew = done(urgent(appealed), FileAppeal(number=2, text=WORDS), BEN, NOW + timedelta(hours=1))
+    assert standing(anew).appeal is not None

@@ -308,3 +308,46 @@ def _containers(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [value, *(found for inner in value.values() for found in _containers(inner))]
     return [value, *(found for inner in value for found in _containers(inner))] if isinstance(value, list) else []
+
+
+def _leaves(value: Any) -> list[Any]:
+    """Every single value inside a JSON value."""
+    if isinstance(value, dict):
+        return [leaf for inner in value.values() for leaf in _leaves(inner)]
+    return [leaf for inner in value for leaf in _leaves(inner)] if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_that_binds_is_told_though_no_word_cites_it(kind: str, full: bool) -> None:
+    silent = clause(kind, full=full, text="As agreed.")
+    dumped = {name: value for name, value in silent.model_dump(mode="json").items() if name not in WORDS}
+    fields = {field.name: field for field in silent.data_fields()}
+    assert set(fields) == set(dumped)
+    for name, value in dumped.items():
+        words = fields[name].words.replace("_", " ").replace("-", " ")
+        for leaf in _leaves(value):
+            if leaf is not None:
+                said = {True: "yes", False: "no"}[leaf] if isinstance(leaf, bool) else leaf
+                assert (f"{said:,}" if isinstance(said, int) else said.replace("_", " ").replace("-", " ")) in words
+        assert fields[name].label
+        assert all(fields[name].lines)
+
+
+def test_a_list_has_a_line_for_each_of_its_entries() -> None:
+    users = [{"name": "Ben", "email": "ben@a.example"}, {"name": "Mallory", "email": "mallory@b.example"}]
+    (field,) = clause("named_users", users=users).data_fields()
+    assert field.lines == ("Ben <ben@a.example>", "Mallory <mallory@b.example>")
+    (emptied,) = clause("safe_harbour", immediate_reasons=[]).data_fields()
+    assert emptied.lines == ("none",)
+
+
+def test_no_limit_and_no_clock_is_left_out_of_what_it_compiles_to() -> None:
+    slow = clause("permitted_uses", uses=[{**USE, "token_budget": None, "requests_per_minute": 7}])
+    assert any("7 requests a minute" in effect.summary for effect in slow.effects())
+    appealable = clause("safe_harbour", appeal_days=30)
+    assert any("appealed for 30 days" in effect.summary for effect in appealable.effects())
+    silent = clause("safe_harbour", on_silence="stands")
+    assert any("never comes about" in effect.summary for effect in silent.effects())
+    decided = clause("safe_harbour", decision_days=10, on_silence="stands")
+    assert any("Silence leaves it as it is." in effect.summary for effect in decided.effects())

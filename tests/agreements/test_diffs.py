@@ -1,13 +1,15 @@
 """Differences between texts: nothing is lost in them, and a newer template never overrules what was negotiated."""
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agreements import diffs
 from agreements.clauses import Clause, FinalReport, PlainClause, Term, UsageLimits
-from agreements.diffs import ChangeKind, ClauseChange, SegmentOp, changed_ids, compare, three_way
+from agreements.diffs import MOST_STEPS, ChangeKind, ClauseChange, SegmentOp, changed_ids, compare, three_way
 
 WORDS = st.lists(st.sampled_from(["the", "lab", "may", "not", "ask", "\n", "  "]), min_size=1, max_size=12)
 
@@ -198,3 +200,62 @@ def test_what_the_parties_negotiated_is_never_lost(
     for clause in ours:
         if was.get(clause.clause_id) != clause:
             assert merged[clause.clause_id] == clause
+
+
+def told(change: ClauseChange) -> dict[str, tuple[str | None, str | None]]:
+    return {field.name: (field.before, field.after) for field in (*change.fields, *change.kept_fields)}
+
+
+def test_all_data_of_a_clause_stands_in_its_change_whether_its_words_cite_it_or_not() -> None:
+    silent = limits(1000, text="A little.")
+    (added,) = compare([], [silent])
+    assert told(added) == {
+        "kind": (None, "usage limits"),
+        "token budget": (None, "1,000"),
+        "requests per minute": (None, "9"),
+    }
+    (removed,) = compare([silent], [])
+    assert told(removed)["token budget"] == ("1,000", None)
+    (reworded,) = compare([silent], [limits(1000, text="At most ten tokens.")])
+    assert reworded.fields == ()
+    assert told(reworded)["token budget"] == ("1,000", "1,000")
+    (changed,) = compare([silent], [limits(9_000_000, text="A little.")])
+    assert [field.name for field in changed.fields] == ["token budget"]
+    assert told(changed)["requests per minute"] == ("9", "9")
+
+
+SPICED = st.lists(st.sampled_from(["one ", "two ", "three. ", "four;\n"]), max_size=400).map("".join)
+
+
+@settings(max_examples=40)
+@given(SPICED, SPICED, st.sampled_from([0, 300, 10_000, MOST_STEPS]))
+def test_texts_too_long_to_compare_by_words_can_be_put_together_again(before: str, after: str, steps: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diffs, "MOST_STEPS", steps)
+        (change,) = compare([plain("a", f"So: {before}")], [plain("a", f"So: {after}")])
+    assert text_of(change, SegmentOp.SAME, SegmentOp.REMOVED) == f"So: {before}"
+    assert text_of(change, SegmentOp.SAME, SegmentOp.ADDED) == f"So: {after}"
+    assert change.segments[0].op is SegmentOp.SAME
+
+
+def test_a_comparison_takes_no_more_steps_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words that recur, each too rare to be passed over, cost the more the longer the text; the count is of pairs."""
+    compared: list[tuple[int, int]] = []
+
+    class Counting(SequenceMatcher[str]):
+        def __init__(self, isjunk: None, a: Sequence[str], b: Sequence[str]) -> None:
+            compared.append((len(a), len(b)))
+            super().__init__(isjunk, a, b)
+
+    monkeypatch.setattr(diffs, "SequenceMatcher", Counting)
+    alphabet = [chr(0x4E00 + place) for place in range(150)]
+    one = " ".join(alphabet[place * place % 150] for place in range(3900))
+    other = " ".join(alphabet[place * place * place % 150] for place in range(3900))
+    (change,) = compare([plain("a", one)], [plain("a", other)])
+    assert compared == [(1, 1)]
+    assert text_of(change, SegmentOp.SAME, SegmentOp.REMOVED) == one
+    compared.clear()
+    long = [" ".join(f"w{place * step % 150}." for place in range(900)) for step in (1, 7)]
+    compare([plain(name, long[0]) for name in "abcdefgh"], [plain(name, long[1]) for name in "abcdefgh"])
+    assert sum(was * now for was, now in compared) <= MOST_STEPS
+    assert (1, 1) in compared

@@ -86,7 +86,7 @@ def peopled(portal: Portal, coordinator: Person, folder: Path) -> Stand:
     people = {
         "coordinator": coordinator,
         **{
-            key: portal.people.register(ada, name=name, email="someone@partner.example", memberships=[(where, role)])
+            key: portal.people.register(ada, name=name, email=f"{key}@partner.example", memberships=[(where, role)])
             for key, name, where, role in (
                 ("lead", "Ben Lead", PARTNER, Role.PARTNER_LEAD),
                 ("member", "Mia Member", PARTNER, Role.PARTNER_MEMBER),

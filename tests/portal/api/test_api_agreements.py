@@ -415,6 +415,11 @@ def test_texts_are_compared_with_each_other_and_with_the_template(table: Table) 
         compared = table.good("GET", f"{path}/changes{query}", "ben")
         return [change["clause_id"] for change in compared["clauses"] if change["kind"] != "same"]
 
+    titles = table.good("GET", f"{path}/changes?template=true", "ben")
+    assert (titles["title_before"], titles["title_after"]) == ("Software access agreement", "Our own title")
+    (feedback,) = [change for change in titles["clauses"] if change["clause_id"] == "feedback"]
+    assert {"name": "kind", "before": "feedback", "after": "feedback"} in feedback["kept_fields"]
+
     assert differing("") == ["feedback"]
     assert differing("?before=1&after=2") == ["feedback"]
     assert differing("?after=2") == ["feedback"]

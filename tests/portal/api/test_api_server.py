@@ -50,6 +50,7 @@ def address(stand: Stand) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(stand.app, log_config=None, access_log=False, lifespan="on"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # a client that comes before the thread has begun waits, and is not turned away
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -137,6 +137,7 @@ def test_a_negotiation_by_both_sides(sides: Sides, tmp_path: Path) -> None:
     assert "[-3" in shown.out
     assert "{+8" in shown.out
     assert "Term" not in shown.out.replace("Terms", "")
+    assert "in data: every weeks" in sides("show", agreement_id, "--proposal").out
     compared = sides.good("diff", agreement_id, "--template")
     assert [one["clause_id"] for one in compared["clauses"] if one["kind"] != "same"] == ["feedback"]
     assert "Nothing differs" in sides("diff", agreement_id, "--from", "1", "--to", "1").out

@@ -1,11 +1,15 @@
 """Keys of one's own: made, proved, used and checked away from the portal."""
 
 import json
+import os
+import resource
 from pathlib import Path
 
 import pytest
 
+from agreements.errors import Invalid
 from agreements.keys import SigningKey
+from portal.cli.keyfiles import write_new
 from tests.portal.cli.cli_stand import Say, run
 
 
@@ -78,12 +82,33 @@ def test_an_encrypted_key_takes_its_passphrase(tmp_path: Path, monkeypatch: pyte
     path.write_bytes(SigningKey.generate().to_pem(b"correct horse"))
     monkeypatch.setenv("CONCORDAT_KEY_PASSPHRASE", "wrong horse")
     assert "(bad_key)" in run("institution", "key", "proof", "anyone", "--key", path).err
+    monkeypatch.setenv("CONCORDAT_KEY_PASSPHRASE", "\udcff")
+    assert "(bad_key)" in run("institution", "key", "proof", "anyone", "--key", path).err
     monkeypatch.setenv("CONCORDAT_KEY_PASSPHRASE", "correct horse")
     assert run("institution", "key", "proof", "anyone", "--key", path).status == 0
     monkeypatch.delenv("CONCORDAT_KEY_PASSPHRASE")
     asked = run("institution", "key", "proof", "anyone", "--key", path, typed="correct horse\n")
     assert asked.status == 0
     assert "correct horse" not in asked.out
+
+
+def test_a_passphrase_is_bytes_and_need_not_be_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "locked.pem"
+    path.write_bytes(SigningKey.generate().to_pem(b"\xff horse"))
+    monkeypatch.setenv("CONCORDAT_KEY_PASSPHRASE", os.fsdecode(b"\xff horse"))
+    assert run("institution", "key", "proof", "anyone", "--key", path).status == 0
+
+
+def test_half_a_key_is_not_left_behind_where_the_disk_is_full(tmp_path: Path) -> None:
+    path, before = tmp_path / "ours.pem", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        with pytest.raises(Invalid) as refused:
+            write_new(path, b"k" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused.value.code == "unwritable_file"
+    assert not path.exists()
 
 
 def test_files_that_are_not_what_was_asked_for(key_file: Path, tmp_path: Path) -> None:

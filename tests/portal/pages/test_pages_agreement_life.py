@@ -125,6 +125,9 @@ def test_an_institution_suspends_at_its_own_request_and_lifts_it_again(world: Wo
     click(app, f"{form}.act")
     assert get(world, agreement.id).status_on(world.portal.kernel.clock()) is AgreementStatus.SUSPENDED
     form = f"agreement.lift:{agreement.id}:1"
+    lab = world.screen(world.coordinator, "agreements", agreement=agreement.id, part="life")
+    assert not [button for button in lab.button if button.key == f"{form}.open"]
+    assert f"agreement.suspend:{agreement.id}.statement" in {area.key for area in lab.text_area}
     click(app, f"{form}.open")
     app.text_area(key=f"{form}.reason").set_value("Nothing was on it.")
     click(app, f"{form}.confirm")

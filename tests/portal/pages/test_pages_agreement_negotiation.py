@@ -1,15 +1,17 @@
 """A text between two sides on screen: answers, comments, amendments and renewals, and every kind of clause edited."""
 
+from html import escape
 from typing import Any, get_args
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from agreements.agreement import Agreement, AgreementStatus, Change, VersionStatus
-from agreements.clauses import Clause, NamedUsers, PermittedUses, Term, clause_kinds, only, parse_clauses
+from agreements.clauses import Clause, NamedUsers, PermittedUses, Term, UsageLimits, clause_kinds, only, parse_clauses
 from agreements.clauses.base import WORDS
 from agreements.standard_terms import template
 from portal.pages.clause_fields import blank, specs_of
+from tests.agreements.silent import HIDDEN, silent_terms
 from tests.portal.pages.life_world import in_force, let_pass
 from tests.portal.pages.pages_world import World, click, existing, said
 
@@ -303,3 +305,44 @@ def countered(world: World, agreement: Agreement, days: int = 365) -> None:
     longer = [{**data, "days": days} if data["kind"] == "term" else data for data in clauses]
     assert parse_clauses(longer) != agreement.clauses
     world.portal.agreements.counter(world.actor(world.lead), agreement.id, clauses=longer)
+
+
+def test_what_the_words_of_a_clause_leave_out_stands_before_whoever_signs(world: World) -> None:
+    lab = world.actor(world.coordinator)
+    agreement = world.agreement(until="offered")
+    world.portal.agreements.counter(world.actor(world.lead), agreement.id, clauses=silent_terms())
+    tabled = world.portal.agreements.offer(lab, agreement.id)
+    for who in (world.lead, world.coordinator):
+        for part in ("sign", "terms"):
+            shown = html(world.screen(who, "agreements", agreement=tabled.id, part=part))
+            for hidden in HIDDEN:
+                assert escape(hidden) in shown, (part, hidden)
+
+
+def test_data_that_stays_or_comes_unsaid_is_shown_at_an_amendment(world: World) -> None:
+    agreement = in_force(world)
+    clauses = silent_terms()
+    reworded = [{**one, "text": "A few tokens."} if one["kind"] == "usage_limits" else one for one in clauses]
+    lab = world.actor(world.coordinator)
+    world.portal.agreements.propose(lab, agreement.id, change=Change.AMENDMENT, clauses=reworded)
+    world.portal.agreements.offer(lab, agreement.id)
+    app = world.screen(world.lead, "agreements", agreement=agreement.id, part="sign")
+    tables = "\n".join(table.value.to_string(max_colwidth=None) for table in app.table).replace("\\", "")
+    for hidden in ("ladder-xl", "fine_tune", "activations", "7 requests a minute", "Mallory"):
+        assert hidden in tables, hidden
+    (budget,) = [one for one in agreement.clauses if isinstance(one, UsageLimits)]
+    assert f"{budget.token_budget:,}" in html(app)
+
+
+def test_a_title_alone_is_something_to_accept(world: World) -> None:
+    agreement, lab = in_force(world), world.actor(world.coordinator)
+    title = "Exclusive perpetual licence agreement"
+    world.portal.agreements.propose(lab, agreement.id, change=Change.AMENDMENT, title=title)
+    world.portal.agreements.offer(lab, agreement.id)
+    for part in ("sign", "changes"):
+        app = world.screen(world.lead, "agreements", agreement=agreement.id, part=part)
+        assert f"{title}</ins>" in html(app)
+        assert f"{agreement.title}</del>" in html(app)
+    assert "**the title** and **0 clauses** changed" in said(
+        world.screen(world.lead, "agreements", agreement=agreement.id, part="sign")
+    )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from agreements.actors import PartyKind
-from agreements.agreement import Agreement, Terminate
+from agreements.agreement import Agreement, EditDraft, Offer, Terminate
 from agreements.institutions import Custody
 from agreements.keys import SigningKey
 from portal.papers.agreement_pdf import agreement_pdf
@@ -30,6 +30,7 @@ from tests.agreements.parties import (
     offered,
     signature,
 )
+from tests.agreements.silent import HIDDEN, silent_clauses
 
 
 def paper_of(agreement: Agreement, **changed: Any) -> AgreementPaper:
@@ -157,3 +158,11 @@ def test_an_unknown_custody_is_said_to_be_unknown() -> None:
     paper = AgreementPaper.of(agreement, agreement.shown, LATER, {SigningKey.generate().public.raw.hex(): Custody.OWN})
     assert all(place.signature and place.signature.custody is None for place in paper.places)
     assert any(page.count("Not on record") == 2 for page in pages(paper))
+
+
+def test_what_the_words_leave_out_stands_on_the_paper() -> None:
+    silent = apply(drafted(), EditDraft(title="Software access", clauses=silent_clauses()), COORDINATOR)
+    assert not any(hidden in clause.rendered() for clause in silent.clauses for hidden in HIDDEN)
+    whole = " ".join(pages(paper_of(apply(silent, Offer(), COORDINATOR))))
+    for hidden in HIDDEN:
+        assert hidden in whole, hidden

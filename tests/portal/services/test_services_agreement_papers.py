@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
+from agreements.actors import LAB, Role
 from agreements.agreement import Agreement, Change
 from agreements.bundle import verify_bundle
 from agreements.bundle.container import unpack
+from agreements.canonical import canonical_bytes
 from agreements.errors import Conflict, Invalid, NotFound, VerificationError
 from agreements.institutions import Custody
 from agreements.keys import PublicKey, SigningKey
@@ -140,3 +142,66 @@ def test_verify_knows_a_bundle_and_sends_a_pdf_away(world: World, tmp_path: Path
     with pytest.raises(Invalid) as reading:
         verify_document(world.portal.papers.pdf(ben, agreement.id))
     assert reading.value.code == "reading_copy"
+
+
+def signed_by_four(world: World) -> Agreement:
+    """In force, once two people of each side have signed."""
+    portal, ada = world.portal, world.actor("ada")
+    for name, membership in (("abe", (LAB, Role.COORDINATOR)), ("bea", ("north", Role.PARTNER_LEAD))):
+        world.people[name] = portal.people.register(
+            ada, name=name.title(), email=f"{name}@people.example", memberships=[membership]
+        )
+    draft = portal.agreements.draft(ada, institution_id="north")
+    order = {
+        "kind": "signatories",
+        "clause_id": "signatories",
+        "title": "Signatures",
+        "text": "Signed by {order}.",
+        "order": [{"party": party, "role": "signatory"} for party in ("institution", "lab", "institution", "lab")],
+    }
+    clauses = [clause.model_dump(mode="json") for clause in draft.clauses if clause.kind != "signatories"]
+    portal.agreements.edit(ada, draft.id, clauses=[*clauses, order], title=draft.title)
+    agreement = portal.agreements.offer(ada, draft.id)
+    for name in ("ben", "ada", "bea", "abe"):
+        agreement = portal.agreements.sign(
+            world.actor(name),
+            draft.id,
+            typed_name=name.title(),
+            document_digest=agreement.document_digest or "",
+        )
+    return agreement
+
+
+def test_an_export_that_four_signed_is_not_short_of_any(world: World) -> None:
+    agreement = signed_by_four(world)
+    keys = [PublicKey.from_raw(bytes.fromhex(one.public_key)) for one in agreement.signatures[:2]]
+    proof = verify_document(
+        canonical_bytes(world.portal.agreements.export(world.actor("ben"), agreement.id)), keys=keys
+    )
+    assert proof.kind == "agreement signed by the institution and the lab"
+    assert [fact.name for fact in proof.facts if fact.name.startswith("signature")] == [
+        f"signature {place}" for place in range(1, 5)
+    ]
+    # Both people of a side signed with one key here, so that there were two is not shown by the file.
+    assert [fact.name for fact in proof.on_its_word] == ["signatories"]
+
+
+def test_an_export_says_whose_signature_is_missing_and_takes_none_for_it(world: World) -> None:
+    agreement, ben = world.agreement(until="signed"), world.actor("ben")
+    exported = world.portal.agreements.export(ben, agreement.id)
+    partner = PublicKey.from_raw(bytes.fromhex(agreement.signatures[0].public_key))
+    proof = verify_document(canonical_bytes(exported), keys=[partner])
+    assert proof.kind == "agreement not yet signed by the lab"
+    assert proof.on_its_word == ()
+    stated = verify_document(canonical_bytes(exported))
+    assert [(fact.name, fact.value) for fact in stated.on_its_word] == [("key of signature 1", partner.raw.hex())]
+    exported["signatures"].append(exported["signatures"][0] | {"party": "lab", "signer_id": "per_ada"})
+    with pytest.raises(VerificationError) as refused:
+        verify_document(canonical_bytes(exported), keys=[partner])
+    assert refused.value.code == "same_key_twice"
+    with pytest.raises(VerificationError) as foreign:
+        verify_document(
+            canonical_bytes(exported | {"signatures": exported["signatures"][:1]}),
+            keys=[world.portal.kernel.lab_key.public],
+        )
+    assert foreign.value.code == "key_did_not_sign"

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from agreements.access import Denied
+from agreements.actors import Actor
 from agreements.agreement import Agreement, AgreementStatus, Change
+from agreements.agreement.room import MAX_DOCUMENT_BYTES
 from agreements.duties import IncidentKind, ledger
-from agreements.errors import Conflict, Fixer, Invalid, TooLarge
+from agreements.errors import ConcordatError, Conflict, Fixer, Invalid, TooLarge
 from agreements.institutions import Constituency
 from portal.services.agreement_facts import Act
-from tests.portal.services.duty_world import amended, granted, in_force, sign_by_both, terms
-from tests.portal.services.world import World
+from tests.portal.services.duty_world import MODEL, amended, granted, in_force, sign_by_both, terms
+from tests.portal.services.world import World, ask
 
 WORDS = "Said at sufficient length."
 ANYBODY: dict[str, Any] = {"named_users": None, "vetting": None}
@@ -62,6 +64,36 @@ def test_a_schedule_is_suspended_by_its_frameworks_rules_and_appealed_by_its_clo
     assert service.get(world.actor("ben"), agreement.id).suspension is None
 
 
+def answer(world: World, actor: Actor) -> str:
+    """``open``, or the code with which a run is refused."""
+    try:
+        world.portal.runs.begin(actor, MODEL, ask(), purpose="misuse-analysis").result()
+    except ConcordatError as refused:
+        return refused.code
+    return "open"
+
+
+def test_a_suspension_of_the_lab_opens_nothing_that_the_institution_asked_to_close(world: World) -> None:
+    agreement = in_force(world, **ANYBODY)
+    world.checkpoint(MODEL)
+    granted(world, agreement)
+    ada, ben, cleo, service = *map(world.actor, ("ada", "ben", "cleo")), world.portal.agreements
+    service.suspend(ben, agreement.id, reason="requested", statement="Our cluster was broken into.")
+    world.clock.advance(hours=1)
+    service.suspend(ada, agreement.id, reason="breach_of_terms", statement="They told us too late.")
+    for _ in range(4):
+        assert answer(world, cleo) == "agreement_suspended"
+        world.clock.advance(days=1)
+    service.lift(ben, agreement.id, number=1, reason="All machines are set up anew.")
+    assert answer(world, cleo) == "agreement_suspended"
+    world.clock.advance(hours=1)
+    service.lift(ada, agreement.id, number=2, reason="They explained it.")
+    assert answer(world, cleo) == "open"
+    world.portal.clockwork.tick()
+    titles = [notice.subject for notice in world.portal.notices.inbox(ben) if "suspension_lifted" in notice.kind]
+    assert sorted(title.split(":")[0] for title in titles) == ["Access open again", "Suspension lifted"]
+
+
 def test_an_immediate_reason_of_the_framework_is_immediate_for_the_schedule(world: World) -> None:
     _framework, agreement = schedule(world)
     state = world.portal.agreements.suspend(
@@ -87,7 +119,8 @@ def test_amending_a_framework_ends_no_grant_of_its_schedules(world: World) -> No
     service.propose(ada, framework.id, change=Change.AMENDMENT, title="New terms")
     service.offer(ada, framework.id)
     seen = world.portal.agreement_facts.consequences(ada, framework.id, Act.AMEND)
-    assert (seen.grants, seen.tokens, seen.runs) == ((), 0, ())
+    assert ([fate.goes_on for fate in seen.grants], seen.tokens, seen.runs, seen.people) == ([True], 0, (), ())
+    assert seen.schedules == (agreement.id,)
     ended = world.portal.agreement_facts.consequences(ada, framework.id, Act.TERMINATE)
     assert [fate.goes_on for fate in ended.grants] == [False]
 
@@ -214,6 +247,29 @@ def test_what_can_be_drafted_can_be_offered_and_countered(world: World) -> None:
     drafted = service.draft(ada, institution_id="north", clauses=[*terms(), *long])
     assert service.offer(ada, drafted.id).proposal is not None
     assert service.counter(ben, drafted.id, clauses=[*terms(), *long[:-1]]).proposal is not None
+
+
+def test_the_longest_text_that_can_be_offered_can_be_signed(world: World) -> None:
+    """A signature is recorded with the text in base64: what is put on the table has to leave room for that."""
+    ada, ben, service = world.actor("ada"), world.actor("ben"), world.portal.agreements
+    named = {
+        "kind": "named_users",
+        "clause_id": "named-users",
+        "title": "Named users",
+        "text": "{users}" * 700,
+        "users": [{"name": "\u6587" * 120, "email": "ben@people.example"}],
+    }
+    wide = [
+        {"kind": "general", "clause_id": f"c{length}", "title": "t", "text": "\u6587" * length}
+        for length in (8000, 5300)
+    ]
+    standard = [one for one in terms() if one["kind"] != "named_users"]
+    drafted = service.draft(ada, institution_id="north", clauses=[*standard, named, *wide])
+    tabled = service.offer(ada, drafted.id)
+    assert 0.95 * MAX_DOCUMENT_BYTES < len(tabled.document_bytes()) <= MAX_DOCUMENT_BYTES
+    for who in (ben, ada):
+        signed = service.sign(who, tabled.id, typed_name=who.name, document_digest=tabled.document_digest or "")
+    assert signed.in_force_on(world.clock())
 
 
 def test_another_institution_learns_nothing_of_a_schedules_framework(world: World) -> None:

@@ -65,7 +65,10 @@ def _register_institution(stage: Stage, actor: Actor) -> object:
 
 def _register_person(stage: Stage, actor: Actor) -> object:
     return stage.world.portal.people.register(
-        actor, name="Finn", email="finn@people.example", memberships=[("north", Role.PARTNER_MEMBER)]
+        actor,
+        name="Finn",
+        email=f"finn.{actor.person_id}@people.example",
+        memberships=[("north", Role.PARTNER_MEMBER)],
     )
 
 

@@ -87,8 +87,10 @@ def test_a_key_stands_for_one_kind_of_request_on_one_object(world: World) -> Non
 
 
 def test_a_key_is_its_actors_own(world: World) -> None:
-    first, second = _person(world, "ada", "k"), _person(world, "ben", "k")
-    assert first != second
+    _person(world, "ada", "k")
+    with pytest.raises(Conflict) as refusal:
+        _person(world, "ben", "k")
+    assert refusal.value.code == "address_taken"
 
 
 def test_a_request_is_authorised_again_when_it_is_repeated(world: World) -> None:
@@ -115,4 +117,4 @@ def test_one_request_sent_many_times_at_once_is_done_once(world: World) -> None:
     with ThreadPoolExecutor(8) as crowd:
         answers = list(crowd.map(send, range(8)))
     assert all(answer == answers[0] for answer in answers)
-    assert world.size == before + 1
+    assert world.size == before + 2, "the person, and their address"
