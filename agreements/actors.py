@@ -49,6 +49,19 @@ class Membership(BaseModel):
     role: Role
 
 
+class TokenBounds(BaseModel):
+    """What one token of a chain opens of what its grant does. None leaves a dimension as the grant has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token_id: str
+    checkpoints: frozenset[str] | None = None
+    operations: frozenset[str] | None = None
+    purposes: frozenset[str] | None = None
+    token_budget: int | None = None
+    requests_per_minute: int | None = None
+
+
 class Actor(BaseModel):
     """The authenticated subject of a command. Built only by the sign-in and token services."""
 
@@ -64,6 +77,10 @@ class Actor(BaseModel):
     """The grant that token names, if any."""
     agreement_digest: str | None = None
     """The version of the agreement under which that token was issued, if any."""
+    bounds: tuple[TokenBounds, ...] = ()
+    """To what that token and those it was narrowed from are narrowed, the first of them first."""
+    areas: frozenset[str] | None = None
+    """For what that token may be used (``agreements.areas``); None is all that the role allows."""
     key_thumbprint: str | None = None
     """The RFC 7638 thumbprint of the key that the request proved to hold (RFC 9449), if it proved one."""
     program: bool = False

@@ -21,6 +21,8 @@ MAX_DEPTH = 64
 MAX_INTEGER = 2**53 - 1
 """The largest integer that every reader of JSON holds exactly."""
 
+_FROM_URL = str.maketrans("-_", "+/")
+
 _PLAIN_VALUES = "Use strings, finite numbers, true, false, null, arrays and objects; write large integers as strings."
 
 
@@ -64,6 +66,22 @@ def b64decode(text: str) -> bytes:
     except (ValueError, TypeError):
         raise _bad_base64() from None
     if b64encode(data) != text:
+        raise _bad_base64()
+    return data
+
+
+def b64url_encode(data: bytes) -> str:
+    """URL-safe base64 without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def b64url_decode(text: str) -> bytes:
+    """The bytes of which ``text`` is the one unpadded URL-safe spelling. Raises Invalid ``bad_base64``."""
+    try:
+        data = binascii.a2b_base64(text.translate(_FROM_URL) + "=" * (-len(text) % 4), strict_mode=True)
+    except (ValueError, TypeError):
+        raise _bad_base64() from None
+    if b64url_encode(data) != text:
         raise _bad_base64()
     return data
 

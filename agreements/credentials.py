@@ -1,7 +1,9 @@
-"""Records behind every credential: access tokens, one-time sign-in links and sessions.
+"""Records behind every credential: access tokens, what keeps them fresh, one-time sign-in links and sessions.
 
-None of them holds a secret: a link and a session are named by the SHA-256 of what the browser presents, a token by its
-``jti``. One decider serves the three, for they live the same life: issued, perhaps used once, ended for good.
+None of them holds a secret: a link, a session and a refresh token are named by the SHA-256 of what is presented, an
+access token by its ``jti``. One decider serves them all, for they live the same life: issued, perhaps used once, ended
+for good. A credential made from another one names it as its parent; whoever asks whether it is live asks for every
+credential above it too, so that ending one ends all that came of it.
 """
 
 import hashlib
@@ -12,9 +14,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from agreements.actors import Actor
+from agreements.actors import Actor, Role
+from agreements.areas import Area
 from agreements.deciders import Decider, Event, Value
 from agreements.errors import Conflict, Forbidden, Unauthenticated
+from agreements.jwks import Thumbprint
+from agreements.narrowing import Narrowing
 from agreements.scopes import Slug
 
 
@@ -24,6 +29,9 @@ class CredentialKind(StrEnum):
     ACCESS_TOKEN = "access_token"  # noqa: S105 - a kind, not a secret
     SIGN_IN_LINK = "sign_in_link"
     SESSION = "session"
+    REFRESH_FAMILY = "refresh_family"
+    """What the refresh tokens of one line, and the access tokens they give, descend from; never presented."""
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105 - as above
 
 
 class SignInMethod(StrEnum):
@@ -36,7 +44,7 @@ class SignInMethod(StrEnum):
 
 
 class Credential(Value):
-    """Current state. An empty ``id`` means it does not exist."""
+    """Current state. An empty ``id`` means it does not exist. ``person_id`` is its holder, who may be a program."""
 
     id: str = ""
     kind: CredentialKind = CredentialKind.SESSION
@@ -46,6 +54,17 @@ class Credential(Value):
     purpose: str | None = None
     issued_at: datetime | None = None
     expires_at: datetime | None = None
+    parent_id: str = ""
+    """What it was made from; empty for one that its holder was issued."""
+    granted_by: tuple[str, ...] = ()
+    """Whose rights it carries on to its holder: the holders of what it was made from, the first of them first."""
+    institution_id: str = ""
+    """Whose program holds it."""
+    narrowing: Narrowing = Narrowing()
+    areas: tuple[Area, ...] | None = None
+    """For what it may be used if it names no grant; None is all that its holder's role allows."""
+    key_thumbprint: Thumbprint | None = None
+    """The key whose possession every use has to prove."""
     ended_at: datetime | None = None
     end_reason: str = ""
     method: SignInMethod | None = None
@@ -61,6 +80,11 @@ class Credential(Value):
     def last_seen(self) -> datetime | None:
         """The latest use on record."""
         return self.seen_at or self.issued_at
+
+    @property
+    def subject_id(self) -> str:
+        """Whose rights it carries."""
+        return self.granted_by[0] if self.granted_by else self.person_id
 
     def live_on(self, now: datetime) -> bool:
         """Whether it is good at ``now``."""
@@ -81,6 +105,12 @@ class CredentialIssued(Event, type="credential:issued"):
     method: SignInMethod | None = None
     provider_id: str | None = None
     browser: str = ""
+    parent_id: str = ""
+    granted_by: tuple[str, ...] = ()
+    institution_id: str = ""
+    narrowing: Narrowing = Narrowing()
+    areas: tuple[Area, ...] | None = None
+    key_thumbprint: Thumbprint | None = None
 
 
 class CredentialSeen(Event, type="credential:seen"):
@@ -109,6 +139,12 @@ class IssueCredential(Value):
     method: SignInMethod | None = None
     provider_id: str | None = None
     browser: Annotated[str, Field(max_length=60)] = ""
+    parent_id: str = ""
+    granted_by: tuple[str, ...] = ()
+    institution_id: str = ""
+    narrowing: Narrowing = Narrowing()
+    areas: tuple[Area, ...] | None = None
+    key_thumbprint: Thumbprint | None = None
 
 
 class MarkSeen(Value):
@@ -118,7 +154,7 @@ class MarkSeen(Value):
 
 
 class UseOnce(Value):
-    """Present a one-time link; it is spent by this."""
+    """Present a one-time link or a refresh token; it is spent by this."""
 
 
 class EndCredential(Value):
@@ -126,6 +162,9 @@ class EndCredential(Value):
 
     reason: str
 
+
+_ISSUED = tuple(name for name in IssueCredential.model_fields if name != "credential_id")
+_USED_ONCE = frozenset({CredentialKind.SIGN_IN_LINK, CredentialKind.REFRESH_TOKEN})
 
 CredentialCommand = IssueCredential | MarkSeen | UseOnce | EndCredential
 
@@ -151,7 +190,11 @@ def decide(state: Credential, command: CredentialCommand, actor: Actor, now: dat
             due = last is not None and now - last >= command.every
             return [CredentialSeen(at=now)] if due and state.live_on(now) else []
         case UseOnce():
-            if state.kind is not CredentialKind.SIGN_IN_LINK or not state.live_on(now):
+            if state.kind is CredentialKind.REFRESH_TOKEN and not state.live_on(now):
+                raise Unauthenticated(
+                    "refresh_spent", "This refresh token was used before, or its time is over.", hint="Sign in again."
+                )
+            if state.kind not in _USED_ONCE or not state.live_on(now):
                 raise Unauthenticated(
                     "link_spent",
                     "This sign-in link was used before, or its time is over.",
@@ -159,28 +202,26 @@ def decide(state: Credential, command: CredentialCommand, actor: Actor, now: dat
                 )
             return [CredentialEnded(reason="used", at=now)]
         case EndCredential():
-            if not (actor.is_coordinator or actor.is_automatic or actor.person_id == state.person_id):
-                raise Forbidden("not_yours", "Only its holder or a coordinator ends a credential.")
+            if not may_end(actor, state):
+                raise Forbidden(
+                    "not_yours", "Only its holder, whoever narrowed it, or a coordinator ends a credential."
+                )
             return [] if state.ended_at else [CredentialEnded(reason=command.reason, at=now)]
+
+
+def may_end(actor: Actor, state: Credential) -> bool:
+    """Whether the actor may end it: its holder, whose rights it carries, the lead of its program, a coordinator."""
+    leads = bool(state.institution_id) and actor.has(Role.PARTNER_LEAD, state.institution_id)
+    concerned = actor.person_id in {state.person_id, *state.granted_by}
+    return actor.is_coordinator or actor.is_automatic or concerned or leads
 
 
 def evolve(state: Credential, event: Event) -> Credential:
     """Fold one event into the state."""
     match event:
         case CredentialIssued():
-            return Credential(
-                id=event.credential_id,
-                kind=event.kind,
-                person_id=event.person_id,
-                label=event.label,
-                grant_id=event.grant_id,
-                purpose=event.purpose,
-                issued_at=event.at,
-                expires_at=event.expires_at,
-                method=event.method,
-                provider_id=event.provider_id,
-                browser=event.browser,
-            )
+            issued = {name: getattr(event, name) for name in _ISSUED}
+            return Credential(id=event.credential_id, issued_at=event.at, **issued)
         case CredentialSeen():
             return state.model_copy(update={"seen_at": event.at})
         case CredentialEnded():

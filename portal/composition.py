@@ -10,7 +10,6 @@ from agreements.actors import LAB, Actor, Role
 from agreements.errors import Conflict, NotFound, Unavailable
 from agreements.log_head import NoteSigner
 from agreements.people import Person
-from agreements.tokens import TokenIssuer
 from model_access.metering import Meter
 from model_access.sandbox import SandboxProfile, choose, detect
 from model_access.worker import WorkerPool
@@ -32,7 +31,9 @@ from portal.services.aggregates import (
     INSTITUTIONS,
     PASSPORTS,
     PEOPLE,
+    PROGRAMS,
     RUNS,
+    TOKEN_KEYS,
 )
 from portal.services.agreement_facts import AgreementFacts
 from portal.services.agreement_papers import AgreementPapers
@@ -48,20 +49,26 @@ from portal.services.grants import GrantService
 from portal.services.institutions import InstitutionService
 from portal.services.invitations import InvitationService
 from portal.services.kernel import Clock, Kernel
+from portal.services.last_used import LastUsed
 from portal.services.log import LogService
 from portal.services.notices import NoticeService
+from portal.services.oauth import OAuthService
 from portal.services.outbox import OutboxService
 from portal.services.passports import PassportService
 from portal.services.people import PeopleService
 from portal.services.people_rows import IDENTITIES, IDENTITY_PROVIDERS, INVITATIONS
 from portal.services.prerequisites import Prerequisites
+from portal.services.programs import ProgramService
 from portal.services.publication_rows import PUBLICATIONS
 from portal.services.publications import PublicationService
+from portal.services.refresh import RefreshService
+from portal.services.replays import OnceOnly
 from portal.services.runs import RunService
 from portal.services.sessions import SessionService
 from portal.services.sign_in import SignInService
 from portal.services.template_rows import CAMPAIGNS, TEMPLATES
 from portal.services.templates import TemplateService
+from portal.services.token_keys import TokenKeyService
 from portal.services.tokens import TokenService
 from portal.services.webhooks import WebhookService
 from portal.store import Store
@@ -75,6 +82,8 @@ AGGREGATES = (
     IDENTITY_PROVIDERS,
     IDENTITIES,
     ADDRESSES,
+    PROGRAMS,
+    TOKEN_KEYS,
     AGREEMENTS,
     LEDGERS,
     GRANTS,
@@ -94,9 +103,6 @@ AGGREGATES = (
 
 SETUP = Actor.automatic("setup")
 """The named rule that enters the lab and its first coordinator."""
-
-TOKEN_AUDIENCE = "concordat"  # noqa: S105 - the audience of access tokens, no secret
-
 
 PoolFactory = Callable[[SandboxProfile, Settings], WorkerPool]
 """How a portal comes by its workers."""
@@ -136,13 +142,13 @@ class Portal:
         self.sandbox = sandbox
         self.kernel = kernel = Kernel(store=store, clock=clock, lab_key=keyring.own("lab"))
         self.meter = Meter(RunService.settled_usage(kernel), time.monotonic)
-        issuer = TokenIssuer(keyring.own("token"), issuer=settings.issuer, audience=TOKEN_AUDIENCE)
         self.institutions = InstitutionService(kernel, keyring)
         self.passports = PassportService(kernel, self.institutions)
         self.sessions = SessionService(kernel, settings)
         self.people = PeopleService(kernel, self.institutions, self.sessions)
         self.sign_in = SignInService(kernel, settings, self.sessions)
         self.invitations = InvitationService(kernel, self.institutions, self.people, self.sessions, settings)
+        self.programs = ProgramService(kernel, self.institutions)
         prerequisites = Prerequisites(kernel, self.institutions, self.passports)
         self.templates = TemplateService(kernel)
         self.agreements = AgreementService(kernel, self.institutions, prerequisites, self.templates)
@@ -153,7 +159,12 @@ class Portal:
             kernel, self.agreements, self.grants, prerequisites, self.templates, self.meter
         )
         self.agreement_timeline = AgreementTimeline(kernel, self.agreements)
-        self.tokens = TokenService(kernel, self.grants, issuer, settings)
+        self.token_keys = TokenKeyService(kernel, keyring, settings)
+        self.last_used = LastUsed(settings.data_dir / "last-used.json")
+        self.tokens = TokenService(kernel, self.grants, self.token_keys, self.last_used, settings)
+        self.refresh = RefreshService(kernel, self.tokens, settings)
+        self.proofs = OnceOnly(clock())
+        self.oauth = OAuthService(kernel, self.tokens, self.refresh, self.grants, self.proofs, settings)
         self.checkpoints = CheckpointService(kernel, self.grants, pool, settings)
         self.runs = RunService(kernel, self.checkpoints, pool, self.meter, settings, sandbox.id)
         self.findings = FindingService(kernel, runs=self.runs, checkpoints=self.checkpoints, people=self.people)
@@ -255,6 +266,7 @@ class Portal:
         """End the workers, wait for what is settling, and close the file."""
         self.pool.close()
         self.runs.close()
+        self.last_used.close(self.kernel.clock())
         self.store.close()
 
     def __enter__(self) -> Self:

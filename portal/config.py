@@ -10,6 +10,8 @@ from agreements.errors import Invalid
 
 FILE_NAME = "concordat.toml"
 
+MAX_TOKEN_HOURS = 24
+
 _SMTP_URL = r"^smtps?://([^\s/@:]+@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?$"
 """No password: settings are shown and backed up."""
 
@@ -41,8 +43,12 @@ class Settings(BaseSettings):
     """How long an invitation can be accepted."""
     oidc_allow_private: bool = False
     """Let identity providers be on this machine and in private networks."""
-    token_hours: Annotated[int, Field(ge=1, le=24)] = 24
+    token_hours: Annotated[int, Field(ge=1, le=MAX_TOKEN_HOURS)] = 24
     """The longest life of an access token."""
+    refresh_days: Annotated[int, Field(ge=0, le=365)] = 30
+    """How long a token can be kept fresh by refresh tokens; 0 issues none."""
+    refresh_idle_hours: Annotated[int, Field(ge=1, le=8760)] = 168
+    """How long a refresh token that nobody uses stays good."""
 
     public_token_budget: Annotated[int, Field(ge=0)] = 100_000
     """Tokens each person may use on public checkpoints, over all."""

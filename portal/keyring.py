@@ -36,6 +36,22 @@ class Keyring:
             self._write(path, SigningKey.generate())
         return self._read(path)
 
+    def keep_own(self, name: str, key: SigningKey) -> None:
+        """Keep another of the portal's own keys, beside the one that ``own`` makes."""
+        self._write(self._own_path(name, key.public.raw.hex()), key)
+
+    def kept_own(self, name: str, public_key: str) -> SigningKey:
+        """The portal's own key of that public half (raw, hex). Raises Unavailable ``key_unreadable``."""
+        path = self._own_path(name, public_key)
+        return self._read(path if path.exists() else self._folder / f"{name}.pem", public_key)
+
+    def discard_own(self, name: str, public_key: str) -> None:
+        """Let go of the private half of a key that signs no more."""
+        self._own_path(name, public_key).unlink(missing_ok=True)
+        first = self._folder / f"{name}.pem"
+        if first.exists() and self._read(first).public.raw.hex() == public_key:
+            first.unlink()
+
     def keep(self, institution_id: str, key: SigningKey) -> None:
         """Take an institution's key into custody."""
         self._write(self._custody_path(institution_id, key.public.raw.hex()), key)
@@ -47,17 +63,23 @@ class Keyring:
             raise NotFound("key_not_kept", "The portal does not hold this institution's key.")
         return self._read(path)
 
+    def _own_path(self, name: str, public_key: str) -> Path:
+        return self._folder / f"{name}-{public_key[:16]}.pem"
+
     def _custody_path(self, institution_id: str, public_key: str) -> Path:
         return self._folder / f"institution-{institution_id}-{public_key[:16]}.pem"
 
     @staticmethod
-    def _read(path: Path) -> SigningKey:
+    def _read(path: Path, public_key: str | None = None) -> SigningKey:
         try:
-            return SigningKey.from_pem(path.read_bytes())
+            key = SigningKey.from_pem(path.read_bytes())
         except (OSError, ConcordatError):
+            key = None
+        if key is None or public_key not in (None, key.public.raw.hex()):
             raise Unavailable(
                 "key_unreadable", f"The key file {path.name} cannot be read.", hint="Restore it from the backup."
-            ) from None
+            )
+        return key
 
     @staticmethod
     def _write(path: Path, key: SigningKey) -> None:

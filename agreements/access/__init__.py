@@ -13,6 +13,7 @@ from datetime import datetime
 
 from agreements.access.answers import Allowed, Basis, Denied, Draw, Held, Question, Subject, readings
 from agreements.access.conditions import CONDITIONS, Case
+from agreements.access.narrowed import outside_token, token_draws
 from agreements.actors import Actor
 from agreements.clauses import UsageLimits
 from agreements.errors import Fixer
@@ -41,8 +42,21 @@ def decide_access(
     """Whether ``actor`` may do it. ``grants`` are those the actor may draw on.
 
     A token that names a grant is held to that grant: the caller passes only that one. Where several grants are given,
-    the first that allows it is used, and of several denials the one that came closest is returned.
+    the first that allows it is used, and of several denials the one that came closest is returned. What a token is
+    narrowed to holds besides, whatever the ground.
     """
+    answer = _decide(actor, subject, question, grants, now)
+    if isinstance(answer, Denied):
+        return answer
+    outside = outside_token(actor, subject, question.operations, answer.purpose)
+    if outside is not None:
+        return outside
+    return answer.model_copy(update={"draws": (*token_draws(actor), *answer.draws)})
+
+
+def _decide(
+    actor: Actor, subject: Subject, question: Question, grants: Sequence[Held], now: datetime
+) -> Allowed | Denied:
     if subject.stage == "retired":
         return Denied(
             code="checkpoint_retired",

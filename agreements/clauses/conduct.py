@@ -34,10 +34,15 @@ class Confidentiality(ClauseBase):
     kind: Literal["confidentiality"] = "confidentiality"
     retention_days: Annotated[int, Field(ge=1, le=3660)] | None = later()
     """How long the institution keeps what it obtained."""
+    refresh_days: Annotated[int, Field(ge=0, le=365)] | None = later()
+    """How long a token can be kept fresh without anybody signing in; 0 is not at all, None leaves it to the portal."""
 
     def effects(self) -> tuple[Effect, ...]:
-        """Tracked only: what lies with the institution is out of the portal's reach."""
-        return (TRACKED_ONLY,)
+        """Tracked only, but for tokens: what lies with the institution is out of the portal's reach."""
+        if self.refresh_days is None:
+            return (TRACKED_ONLY,)
+        kept = f"for {days(self.refresh_days)} at most" if self.refresh_days else "by no refresh token"
+        return (TRACKED_ONLY, Effect(compiles_to=Target.EXPIRY, summary=f"Access tokens are kept fresh {kept}."))
 
 
 class Feedback(ClauseBase):

@@ -12,7 +12,10 @@ from fastapi.security import HTTPBearer
 from agreements.actors import Actor, Channel
 from agreements.deciders import Value
 from agreements.errors import Forbidden, Unauthenticated, Unavailable
+from portal.api.dpop import proof_of
+from portal.api.reach import refuse_outside
 from portal.composition import Portal
+from portal.services.tokens import Authenticated
 
 SESSION_COOKIE: Final = "portal_session"
 """The browser's cookie: the secret of a server-side session."""
@@ -54,28 +57,32 @@ def the_portal(request: Request) -> Portal:
     return portal
 
 
-def bearer(request: Request) -> str | None:
-    """The credential of the ``Authorization`` header (RFC 6750), if there is one. Raises Unauthenticated."""
-    header = request.headers.get("authorization")
-    if header is None:
+def presented(request: Request) -> tuple[str, str] | None:
+    """Scheme, in small letters, and credential of the ``Authorization`` header, if there is one.
+
+    The scheme is ``bearer`` (RFC 6750) or ``dpop`` (RFC 9449). Raises Unauthenticated for anything else.
+    """
+    headers = request.headers.getlist("authorization")
+    if not headers:
         return None
-    scheme, _, credential = header.partition(" ")
-    if scheme.lower() != "bearer" or not credential.strip():
+    scheme, _, credential = headers[0].partition(" ")
+    if len(headers) > 1 or scheme.lower() not in ("bearer", "dpop") or not credential.strip():
         raise Unauthenticated(
             "invalid_token",
             "The Authorization header is not of the form 'Bearer <access token>'.",
             hint="Issue an access token on the Tokens page of the portal and send it.",
         )
-    return credential.strip()
+    return scheme.lower(), credential.strip()
 
 
 def caller_by_credential(request: Request) -> Caller | None:
     """Who the ``Authorization`` header speaks for. Raises Unauthenticated for one that is not good."""
-    credential = bearer(request)
-    if credential is None:
+    shown = presented(request)
+    if shown is None:
         return None
+    scheme, credential = shown
     portal = the_portal(request)
-    if credential.startswith(_OPERATOR_PREFIX):
+    if credential.startswith(_OPERATOR_PREFIX) and scheme == "bearer":
         operator: OperatorKey | None = request.app.state.operator
         if operator is None or not operator.opens(credential):
             raise Unauthenticated(
@@ -84,8 +91,25 @@ def caller_by_credential(request: Request) -> Caller | None:
                 hint="Run the command on the portal's machine, as the account that runs it.",
             )
         return Caller(actor=operator_actor(portal))
-    known = portal.tokens.authenticate(credential)
+    known = holder_of(portal, request, scheme, credential)
+    refuse_outside(known.actor, request)
     return Caller(actor=known.actor, purpose=known.purpose)
+
+
+def holder_of(portal: Portal, request: Request, scheme: str, token: str) -> Authenticated:
+    """Whom an access token speaks for, with the proof that its scheme asks for. Raises Unauthenticated."""
+    if scheme != "dpop":
+        return portal.tokens.authenticate(token)
+    proven = proof_of(request, portal.settings.url, portal.kernel.clock(), token=token)
+    if proven is None:
+        raise Unauthenticated(
+            "invalid_proof",
+            "The scheme DPoP asks for one DPoP header with a proof, and there is none.",
+            hint="Send a fresh proof with each request, or the scheme Bearer if the token is bound to no key.",
+        )
+    known = portal.tokens.authenticate(token, key_thumbprint=proven.by)
+    portal.proofs.take(proven, portal.kernel.clock())
+    return known
 
 
 def maybe_caller(request: Request) -> Caller | None:

@@ -133,9 +133,9 @@ def openai_response(error: ConcordatError) -> Response:
 def _headers(error: ConcordatError, status: HTTPStatus) -> dict[str, str]:
     headers = {"cache-control": "no-store"}
     if isinstance(error, Unauthenticated):
-        # RFC 6750 section 3.1: no error code where no credential was sent at all.
-        cause = "" if error.code == "no_credential" else ', error="invalid_token"'
-        headers["www-authenticate"] = f'Bearer realm="concordat"{cause}'
+        headers["www-authenticate"] = _challenge(error)
+    if error.code == "insufficient_scope":
+        headers["www-authenticate"] = 'Bearer realm="concordat", error="insufficient_scope"'
     wait = error.retry_after_s
     if wait is None and status is HTTPStatus.SERVICE_UNAVAILABLE:
         wait = _UNAVAILABLE_RETRY_S
@@ -144,6 +144,18 @@ def _headers(error: ConcordatError, status: HTTPStatus) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
     return headers
+
+
+def _challenge(error: Unauthenticated) -> str:
+    """RFC 6750 section 3, RFC 9449 section 7.1: no error code where no credential was sent at all."""
+    if error.code in _ABOUT_PROOFS:
+        kind = "invalid_token" if error.code == "proof_required" else "invalid_dpop_proof"
+        return f'DPoP realm="concordat", error="{kind}", algs="Ed25519 ES256"'
+    cause = "" if error.code == "no_credential" else ', error="invalid_token"'
+    return f'Bearer realm="concordat"{cause}'
+
+
+_ABOUT_PROOFS = frozenset({"proof_required", "invalid_proof", "proof_replayed"})
 
 
 class MethodNotAllowed(Invalid):

@@ -1,4 +1,4 @@
-"""OAuth 2.0 as far as the portal speaks it: keys (RFC 7517), metadata (RFC 8414), revocation, introspection."""
+"""OAuth 2.0 as far as the portal speaks it: keys (RFC 7517), metadata (RFC 8414), tokens, revocation, introspection."""
 
 from typing import Any
 
@@ -8,14 +8,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agreements.errors import ConcordatError, Unauthenticated
-from agreements.tokens import ALGORITHM, DETAILS_TYPE
+from agreements.areas import Area
+from agreements.errors import ConcordatError, Conflict, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from agreements.jose import ED25519, ES256
+from agreements.tokens import ALGORITHM, DETAILS_TYPE, AuthorizationDetails
 from portal.api.application import new_pages
-from portal.api.auth import bearer, no_credential
-from portal.api.errors import problem_response, status_of
+from portal.api.auth import holder_of, no_credential, presented
+from portal.api.dpop import proof_of
+from portal.api.errors import MethodNotAllowed, problem_response, status_of
 from portal.api.forms import read_form
 from portal.composition import Portal
+from portal.services.oauth import GRANT_TYPES
+from portal.services.refresh import REFRESH_PREFIX
 from portal.services.tokens import Authenticated
+
+_SIGNED = [ED25519, ES256]
 
 
 def create_well_known(portal: Portal) -> Starlette:
@@ -28,13 +35,18 @@ def create_well_known(portal: Portal) -> Starlette:
         url = portal.settings.url
         return JSONResponse(
             {
-                "issuer": portal.settings.issuer,
+                "issuer": url,
+                "token_endpoint": portal.oauth.token_endpoint,
                 "jwks_uri": f"{url}/.well-known/jwks.json",
                 "revocation_endpoint": f"{url}/oauth/revoke",
                 "introspection_endpoint": f"{url}/oauth/introspect",
+                "scopes_supported": [area.value for area in Area],
                 "response_types_supported": [],
-                "grant_types_supported": [],
+                "grant_types_supported": list(GRANT_TYPES),
+                "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+                "token_endpoint_auth_signing_alg_values_supported": _SIGNED,
                 "revocation_endpoint_auth_methods_supported": ["none"],
+                "dpop_signing_alg_values_supported": _SIGNED,
                 "authorization_details_types_supported": [DETAILS_TYPE],
                 "access_token_signing_alg_values_supported": [ALGORITHM],
                 "service_documentation": f"{url}/api/openapi.json",
@@ -49,68 +61,145 @@ def create_well_known(portal: Portal) -> Starlette:
 def create_oauth(portal: Portal) -> Starlette:
     """The application, to be mounted at ``/oauth``."""
 
+    async def token(request: Request) -> Response:
+        """RFC 6749 section 3.2."""
+        form = await read_form(request, required="grant_type")
+        proven = proof_of(request, portal.settings.url, portal.kernel.clock())
+        answer = await run_in_threadpool(portal.oauth.token, form, proven)
+        return JSONResponse(answer.model_dump(mode="json", exclude_none=True), headers={"cache-control": "no-store"})
+
     async def revoke(request: Request) -> Response:
         """RFC 7009. Whoever holds a token may end it; for one that is not good there is nothing left to end."""
-        token = await _token(request)
+        token = (await read_form(request, required="token"))["token"]
         await run_in_threadpool(_revoke, portal, token)
         return Response()
 
     async def introspect(request: Request) -> Response:
-        """RFC 7662, for one's own tokens and for coordinators; anyone else learns that it is not active."""
-        token = await _token(request)
-        presented = bearer(request)
-        if presented is None:
-            raise no_credential()
-        answer = await run_in_threadpool(_introspect, portal, presented, token)
-        return JSONResponse(answer)
+        """RFC 7662, for one's own tokens and for coordinators; anyone else learns that it is not active.
+
+        Who asks shows a token of their own, or is a program and proves that as at the token endpoint.
+        """
+        form = await read_form(request, required="token")
+        return JSONResponse(await run_in_threadpool(_introspect, portal, request, form))
 
     return new_pages(
-        [Route("/revoke", revoke, methods=["POST"]), Route("/introspect", introspect, methods=["POST"])],
+        [
+            Route("/token", token, methods=["POST"]),
+            Route("/revoke", revoke, methods=["POST"]),
+            Route("/introspect", introspect, methods=["POST"]),
+        ],
         portal,
         render=_oauth_response,
     )
 
 
-async def _token(request: Request) -> str:
-    return (await read_form(request, required="token"))["token"]
-
-
 def _revoke(portal: Portal, token: str) -> None:
+    if token.startswith(REFRESH_PREFIX):
+        portal.refresh.end(token)
+        return
     try:
-        known = portal.tokens.authenticate(token)
+        known = portal.tokens.look_up(token)
     except Unauthenticated:
         return
-    if known.actor.token_id is not None:
-        portal.tokens.revoke(known.actor, known.actor.token_id)
+    portal.tokens.revoke(known.actor, known.record.id, reason="handed in at the revocation endpoint")
 
 
-def _introspect(portal: Portal, presented: str, token: str) -> dict[str, Any]:
-    asking = portal.tokens.authenticate(presented).actor
+def _introspect(portal: Portal, request: Request, form: dict[str, str]) -> dict[str, Any]:
+    asking = portal.oauth.client(form)
+    if asking is None:
+        shown = presented(request)
+        if shown is None:
+            raise no_credential()
+        asking = holder_of(portal, request, *shown).actor
     try:
-        known = portal.tokens.authenticate(token)
+        known = portal.tokens.look_up(form["token"])
     except Unauthenticated:
         return {"active": False}
-    if not (asking.is_coordinator or asking.person_id == known.actor.person_id):
+    concerned = {known.record.person_id, *known.record.granted_by}
+    if not (asking.is_coordinator or asking.person_id in concerned):
         return {"active": False}
     return _active(portal, known)
 
 
 def _active(portal: Portal, known: Authenticated) -> dict[str, Any]:
-    return {
+    record = known.record
+    details = AuthorizationDetails.of(
+        record.narrowing,
+        grant_id=record.grant_id,
+        agreement_digest=known.actor.agreement_digest,
+        purpose=record.purpose,
+    )
+    answer: dict[str, Any] = {
         "active": True,
-        "iss": portal.settings.issuer,
-        "sub": known.actor.person_id,
-        "client_id": known.actor.person_id,
-        "jti": known.actor.token_id,
+        "iss": portal.settings.url,
+        "sub": record.subject_id,
+        "client_id": record.person_id,
+        "jti": record.id,
         "exp": int(known.expires_at.timestamp()),
-        "token_type": "Bearer",
-        "authorization_details": [{"type": DETAILS_TYPE, "grant_id": known.actor.grant_id, "purpose": known.purpose}],
+        "token_type": "DPoP" if record.key_thumbprint else "Bearer",
+        "authorization_details": [details.model_dump(mode="json", exclude_none=True)],
     }
+    if record.issued_at is not None:
+        answer["iat"] = int(record.issued_at.timestamp())
+    if record.areas is not None:
+        answer["scope"] = " ".join(record.areas)
+    if record.key_thumbprint is not None:
+        answer["cnf"] = {"jkt": record.key_thumbprint}
+    if record.granted_by:
+        answer["act"] = {"sub": record.person_id}
+    return answer
+
+
+_CODES = {
+    "unsupported_grant_type": "unsupported_grant_type",
+    "invalid_scope": "invalid_scope",
+    "invalid_target": "invalid_target",
+    "invalid_proof": "invalid_dpop_proof",
+    "proof_replayed": "invalid_dpop_proof",
+    "invalid_client": "invalid_client",
+    "no_credential": "invalid_client",
+    "refresh_unknown": "invalid_grant",
+    "refresh_reused": "invalid_grant",
+    "refresh_spent": "invalid_grant",
+    "proof_required": "invalid_grant",
+    "missing_field": "invalid_request",
+    "bad_form": "invalid_request",
+}
+"""OAuth's word for a refusal (RFC 6749 section 5.2, RFC 8693, RFC 9396, RFC 9449), by its code."""
+
+_ABOUT_DETAILS = frozenset(
+    {"authorization_details", "grant_id", "purpose", "checkpoints", "operations", "purposes", "token_budget"}
+    | {"requests_per_minute"}
+)
 
 
 def _oauth_response(error: ConcordatError) -> Response:
-    """A refusal in the shape of RFC 6749 section 5.2; status and headers as everywhere."""
+    """A refusal in the shape of RFC 6749 section 5.2, with the portal's own code beside it."""
+    kind = _kind(error)
+    # Only who asks is a matter of authentication here; a bad grant or subject token is a bad request (RFC 6749).
+    status = 401 if kind == "invalid_client" else 400
+    judged = isinstance(error, Unauthenticated | Invalid | Forbidden | NotFound | Conflict)
+    if not judged or isinstance(error, MethodNotAllowed):
+        status = status_of(error)
     problem = problem_response(error)
-    kind = "invalid_client" if isinstance(error, Unauthenticated) else "invalid_request"
-    headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
-    return JSONResponse({"error": kind, "error_description": str(error)}, status_code=status_of(error), headers=headers)
+    kept = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
+    if status != 401:
+        kept.pop("www-authenticate", None)
+    body = {"error": kind, "error_description": str(error), "code": error.code}
+    return JSONResponse(body, status_code=status, headers=kept)
+
+
+def _kind(error: ConcordatError) -> str:
+    if error.code in _CODES:
+        return _CODES[error.code]
+    if error.param in _ABOUT_DETAILS:
+        return "invalid_authorization_details"
+    match error:
+        case Unauthenticated():
+            return "invalid_grant"
+        case Forbidden() | NotFound() | Conflict():
+            return "invalid_grant"
+        case Unavailable():
+            return "temporarily_unavailable"
+        case _:
+            return "invalid_request"

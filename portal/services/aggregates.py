@@ -10,6 +10,9 @@ from agreements.grants import GRANT, Grant
 from agreements.institutions import INSTITUTION, Institution
 from agreements.passports import PASSPORT, Passport
 from agreements.people import PERSON, Person
+from agreements.programs import PROGRAM, Program
+from agreements.token_keys import TOKEN_KEYS as TOKEN_KEYS_DECIDER
+from agreements.token_keys import TokenKeys
 from model_access.registry import CHECKPOINT, Checkpoint
 from model_access.runs import RUN, Run, RunTerms
 from portal.store import Aggregate, Row
@@ -138,9 +141,31 @@ def _credential(object_id: str, _version: int, state: Credential) -> Sequence[Ro
                 "expires_at": stamp(state.expires_at),
                 "ended": state.ended_at is not None,
                 "provider_id": state.provider_id,
+                "parent_id": state.parent_id or None,
+                "institution_id": state.institution_id or None,
+                "granted_by": list(state.granted_by),
             },
         )
     ]
+
+
+def _program(object_id: str, _version: int, state: Program) -> Sequence[Row]:
+    return [
+        Row(
+            "program",
+            {
+                "program_id": object_id,
+                "institution_id": state.institution_id,
+                "name": state.name,
+                "status": state.status.value,
+                "registered_at": stamp(state.registered_at),
+            },
+        )
+    ]
+
+
+def _no_rows(_object_id: str, _version: int, _state: TokenKeys) -> Sequence[Row]:
+    return []
 
 
 def _checkpoint(object_id: str, _version: int, state: Checkpoint) -> Sequence[Row]:
@@ -193,5 +218,7 @@ ADDRESSES = Aggregate(decider=ADDRESS, state_type=Address, project=lambda *_: ()
 AGREEMENTS = Aggregate(decider=AGREEMENT, state_type=Agreement, project=_agreement)
 GRANTS = Aggregate(decider=GRANT, state_type=Grant, project=_grant)
 CREDENTIALS = Aggregate(decider=CREDENTIAL, state_type=Credential, project=_credential)
+PROGRAMS = Aggregate(decider=PROGRAM, state_type=Program, project=_program)
+TOKEN_KEYS = Aggregate(decider=TOKEN_KEYS_DECIDER, state_type=TokenKeys, project=_no_rows)
 CHECKPOINTS = Aggregate(decider=CHECKPOINT, state_type=Checkpoint, project=_checkpoint)
 RUNS = Aggregate(decider=RUN, state_type=Run, project=_run)

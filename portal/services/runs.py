@@ -235,7 +235,7 @@ class RunService:
         raise answer.error()
 
     def _draws(self, actor: Actor, allowed: Allowed) -> tuple[Draw, ...]:
-        if allowed.draws:
+        if allowed.basis is Basis.GRANT:
             return allowed.draws
         account, unlimited = f"{allowed.basis}:{actor.person_id}", allowed.basis is Basis.LAB
         return (
@@ -245,6 +245,7 @@ class RunService:
                 budget=None if unlimited else self._settings.public_token_budget,
                 per_minute=None if unlimited else self._settings.public_requests_per_minute,
             ),
+            *allowed.draws,
         )
 
     def _left(self, account: str, budget: int) -> int:

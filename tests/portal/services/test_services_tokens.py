@@ -8,7 +8,7 @@ from agreements.actors import Actor, Channel, Role
 from agreements.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from agreements.keys import SigningKey
 from agreements.tokens import AccessClaims, AuthorizationDetails, TokenIssuer
-from portal.composition import TOKEN_AUDIENCE
+from portal.services.token_keys import TOKEN_AUDIENCE
 from tests.portal.services.world import PURPOSE, World, ask
 
 

@@ -1,0 +1,106 @@
+"""DPoP (RFC 9449) for ``httpx``, and so for the stock ``openai`` client.
+
+    from httpx import Client
+    from openai import OpenAI
+    from model_access.client import DPoPAuth, DPoPKey
+
+    auth = DPoPAuth(token, DPoPKey.load(Path("dpop.pem")))
+    client = OpenAI(base_url=f"{portal}/v1", api_key="bound to a key", http_client=Client(auth=auth))
+
+``httpx`` takes a callable for authentication, so this module needs nothing of it.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+
+from joserfc.jwk import OKPKey
+
+from agreements.canonical import canonical_bytes
+from agreements.errors import Conflict, Unavailable
+from agreements.jose import ED25519, sign
+from agreements.jwks import public_members, thumbprint_of
+from agreements.keys import SigningKey
+from agreements.proofs import PROOF_TYPE, access_token_hash
+
+
+class _Request(Protocol):
+    """As much of ``httpx.Request`` as a proof needs."""
+
+    method: str
+    url: Any
+    headers: MutableMapping[str, str]
+
+
+R = TypeVar("R", bound=_Request)
+
+
+class DPoPKey:
+    """An Ed25519 key that tokens are bound to. Its private half stays on this machine."""
+
+    def __init__(self, key: SigningKey) -> None:
+        """Wrap a key."""
+        self._key = OKPKey.import_key(key.to_pem())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The key of a PEM file. Raises Invalid ``bad_key``, Unavailable ``key_unreadable``."""
+        try:
+            return cls(SigningKey.from_pem(path.read_bytes()))
+        except OSError as error:
+            raise Unavailable("key_unreadable", f"The key file cannot be read ({error.strerror}).") from None
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """A new key, written where nothing is yet and only its owner can read. Raises Conflict or Unavailable."""
+        key = SigningKey.generate()
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(key.to_pem())
+        except FileExistsError:
+            raise Conflict(
+                "file_exists", f"There is something at {path} already.", hint="Choose another name."
+            ) from None
+        except OSError as error:
+            raise Unavailable("key_not_written", f"The key file cannot be written ({error.strerror}).") from None
+        return cls(key)
+
+    @property
+    def thumbprint(self) -> str:
+        """The RFC 7638 thumbprint: what a token is bound to."""
+        return thumbprint_of(self._key)
+
+    def proof(self, method: str, url: str, *, token: str | None = None, now_s: float) -> str:
+        """A proof for one request, good for a minute and once."""
+        claims: dict[str, str | int] = {
+            "jti": secrets.token_urlsafe(16),
+            "htm": method,
+            "htu": url.partition("#")[0].partition("?")[0],
+            "iat": int(now_s),
+        }
+        if token is not None:
+            claims["ath"] = access_token_hash(token)
+        header = {"typ": PROOF_TYPE, "alg": ED25519, "jwk": public_members(self._key)}
+        return sign(header, canonical_bytes(dict(claims)), self._key)
+
+
+class DPoPAuth:
+    """Sends an access token with a fresh proof on every request: give it to ``httpx.Client(auth=…)``."""
+
+    def __init__(self, token: str, key: DPoPKey, *, clock: Callable[[], float] = time.time) -> None:
+        """``token`` is bound to ``key``; ``clock`` gives seconds since the epoch."""
+        self._token, self._key, self._clock = token, key, clock
+
+    def __call__(self, request: R) -> R:
+        """The request with both headers, in place of whatever credential it had."""
+        request.headers["Authorization"] = f"DPoP {self._token}"
+        request.headers["DPoP"] = self._key.proof(
+            request.method, str(request.url), token=self._token, now_s=self._clock()
+        )
+        return request
+
+    def __repr__(self) -> str:
+        return f"DPoPAuth(key={self._key.thumbprint})"

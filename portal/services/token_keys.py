@@ -1,0 +1,136 @@
+"""The keys that sign access tokens, and their rotation. Private halves are files of the keyring; the rest is record."""
+
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+from agreements.actors import Actor
+from agreements.deciders import Value
+from agreements.errors import Forbidden
+from agreements.keys import SigningKey
+from agreements.token_keys import RotateTokenKey, TokenKey, TokenKeys, WithdrawTokenKey
+from agreements.tokens import TokenIssuer
+from portal.config import MAX_TOKEN_HOURS, Settings
+from portal.inputs import parse
+from portal.keyring import Keyring
+from portal.services.aggregates import TOKEN_KEYS
+from portal.services.kernel import Kernel
+
+TOKEN_AUDIENCE = "concordat"  # noqa: S105 - the audience of access tokens, no secret
+
+_STREAM = "access-tokens"
+_NAME = "token"
+
+
+class TokenKeyView(Value):
+    """A key as it stands now. ``verifies_until`` is None for the one that signs."""
+
+    kid: str
+    public_key: str
+    since: datetime | None
+    verifies_until: datetime | None
+    withdrawn_reason: str
+    signs: bool
+    verifies: bool
+
+
+class TokenKeyService:
+    """Says which key signs and which verify, and lets a coordinator change them."""
+
+    def __init__(self, kernel: Kernel, keyring: Keyring, settings: Settings) -> None:
+        self._kernel = kernel
+        self._keyring = keyring
+        self._settings = settings
+        self._made: TokenIssuer | None = self._issuer(self._state())
+        self._making = threading.Lock()  # what was made before a change must not be put in place after it
+
+    def issuer(self) -> TokenIssuer:
+        """What makes and checks tokens with the keys of this moment."""
+        made = self._made
+        if made is None:
+            with self._making:
+                made = self._made = self._issuer(self._state())
+        return made
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys that verify tokens now (RFC 7517)."""
+        return self.issuer().jwks(self._kernel.clock())
+
+    def list(self, actor: Actor) -> tuple[TokenKeyView, ...]:
+        """Every key, the one that signs first. Raises Forbidden for anyone but a coordinator."""
+        if not actor.is_coordinator:
+            raise Forbidden("not_coordinator", "Only a coordinator looks after the keys that sign tokens.")
+        now = self._kernel.clock()
+        return tuple(
+            TokenKeyView(
+                kid=key.kid,
+                public_key=key.public_key,
+                since=key.since,
+                verifies_until=key.verifies_until,
+                withdrawn_reason=key.withdrawn_reason,
+                signs=key.verifies_until is None,
+                verifies=key.verifies_until is None or now < key.verifies_until,
+            )
+            for key in reversed(self._keys(self._state()))
+        )
+
+    def rotate(
+        self, actor: Actor, *, compromised: str | None = None, idempotency_key: str | None = None
+    ) -> tuple[TokenKeyView, ...]:
+        """Let a new key sign. The old one verifies until its last token has ended, or no longer if it is compromised.
+
+        Raises Forbidden, Conflict or Invalid.
+        """
+        current = self._keys(self._state())[-1]
+        key = SigningKey.generate()
+        command = parse(
+            RotateTokenKey,
+            {
+                "public_key": key.public.raw.hex(),
+                "replaced": current.public_key,
+                "longest": timedelta(hours=MAX_TOKEN_HOURS),
+                "compromised": compromised,
+            },
+        )
+        # Refused before a file is written; and the file is there before a token can be signed with it.
+        TOKEN_KEYS.decider.decide(self._state(), command, actor, self._kernel.clock())
+        self._keyring.keep_own(_NAME, key)
+        try:
+            state = self._kernel.execute(TOKEN_KEYS, _STREAM, command, actor, idempotency_key=idempotency_key)
+        except BaseException:
+            self._keyring.discard_own(_NAME, command.public_key)
+            raise
+        self._afresh()
+        signing = state.signing
+        if signing is not None and signing.public_key != command.public_key:
+            self._keyring.discard_own(_NAME, command.public_key)  # an earlier request under the same key had done it
+        elif signing is not None:
+            self._keyring.discard_own(_NAME, current.public_key)
+        return self.list(actor)
+
+    def withdraw(self, actor: Actor, kid: str, *, reason: str) -> tuple[TokenKeyView, ...]:
+        """Refuse the tokens of a key that was replaced before. Raises Forbidden, NotFound or Conflict."""
+        self._kernel.execute(TOKEN_KEYS, _STREAM, parse(WithdrawTokenKey, {"kid": kid, "reason": reason}), actor)
+        self._afresh()
+        return self.list(actor)
+
+    def _afresh(self) -> None:
+        """Nothing else changes the keys: this service is the only one that writes them, in the only process."""
+        with self._making:
+            self._made = None
+
+    def _state(self) -> TokenKeys:
+        return self._kernel.store.state(TOKEN_KEYS, _STREAM)[0]
+
+    def _keys(self, state: TokenKeys) -> tuple[TokenKey, ...]:
+        return state.keys or (TokenKey(public_key=self._keyring.own(_NAME).public.raw.hex()),)
+
+    def _issuer(self, state: TokenKeys) -> TokenIssuer:
+        *earlier, signing = self._keys(state)
+        return TokenIssuer(
+            self._keyring.kept_own(_NAME, signing.public_key),
+            issuer=self._settings.url,
+            audience=TOKEN_AUDIENCE,
+            known_as=(self._settings.issuer,),
+            earlier=[(key.public, key.verifies_until) for key in earlier if key.verifies_until is not None],
+        )
