@@ -1,11 +1,10 @@
 """DPoP (RFC 9449) for ``httpx``, and so for the stock ``openai`` client.
 
-    from httpx import Client
-    from openai import OpenAI
+    from openai import DefaultHttpxClient, OpenAI
     from model_access.client import DPoPAuth, DPoPKey
 
     auth = DPoPAuth(token, DPoPKey.load(Path("dpop.pem")))
-    client = OpenAI(base_url=f"{portal}/v1", api_key="bound to a key", http_client=Client(auth=auth))
+    client = OpenAI(base_url=f"{portal}/v1", api_key="bound to a key", http_client=DefaultHttpxClient(auth=auth))
 
 ``httpx`` takes a callable for authentication, so this module needs nothing of it.
 """
@@ -30,9 +29,12 @@ from agreements.proofs import PROOF_TYPE, access_token_hash
 class _Request(Protocol):
     """As much of ``httpx.Request`` as a proof needs."""
 
-    method: str
-    url: Any
-    headers: MutableMapping[str, str]
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> Any: ...
+    @property
+    def headers(self) -> MutableMapping[str, str]: ...
 
 
 R = TypeVar("R", bound=_Request)

@@ -114,6 +114,14 @@ def list_tokens(data: DataDir = DATA, as_json: AsJson = False) -> None:
     Output(as_json=as_json).table(answer, answer["items"], columns)
 
 
+@app.command("rotate")
+def rotate(token_id: TokenId, data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """Put another token in place of one of yours; the old one and what was made from it end with this."""
+    with connected(data) as portal:
+        answer = portal.post("tokens", token_id, "rotate")
+    _shown(answer, as_json=as_json)
+
+
 @app.command("revoke")
 def revoke(
     token_id: TokenId,

@@ -15,7 +15,7 @@ from agreements.errors import Conflict, Fixer, Forbidden, Invalid, NotFound, Una
 from agreements.ids import new_id
 from agreements.jwks import Thumbprint
 from agreements.narrowing import Narrowing, beyond, narrowed
-from agreements.scopes import Slug
+from agreements.scopes import Scope, Slug
 from agreements.tokens import (
     MAX_TOKEN_BYTES,
     AccessClaims,
@@ -27,7 +27,7 @@ from portal.config import Settings
 from portal.inputs import parse
 from portal.services.aggregates import CREDENTIALS, GRANTS
 from portal.services.grants import GrantService
-from portal.services.kernel import Kernel
+from portal.services.kernel import Kernel, Step
 from portal.services.last_used import LastUsed
 from portal.services.token_keys import TokenKeyService
 from portal.services.token_records import MOST_NARROWINGS, TokenRecords
@@ -304,6 +304,41 @@ class TokenService:
                 "The token would name more than fits into one.",
                 hint="Name fewer checkpoints or purposes; those left out are as in the grant.",
             )
+
+    def rotate(self, actor: Actor, token_id: str) -> IssuedToken:
+        """Another token in place of one that the actor holds: as wide, as long from now on; the old one ends with this.
+
+        What was made from the old one ends too. Raises what issuing raises, Conflict ``token_ended``.
+        """
+        record = self.held_by(actor, token_id)
+        now = self._kernel.clock()
+        if not record.live_on(now):
+            raise Conflict("token_ended", "The token has ended; issue a new one.", hint="Issue a token.")
+        wish = Wish(
+            label=record.label,
+            grant_id=record.grant_id,
+            purpose=record.purpose,
+            narrowing=record.narrowing,
+            areas=None if record.areas is None else frozenset(record.areas),
+            key_thumbprint=record.key_thumbprint,
+            delegate_id=record.person_id if record.granted_by else None,
+            lifetime=_moment(record.expires_at) - _moment(record.issued_at),
+        )
+        parent = self._records.get(record.parent_id) if record.parent_id else None
+        command = self.plan(actor, wish, parent)
+        end = EndCredential(reason="replaced by another token")
+        steps = [Step(CREDENTIALS, command.credential_id, command), Step(CREDENTIALS, token_id, end)]
+        self._kernel.execute_all(steps, actor)
+        issued = self._records.get(command.credential_id)
+        return IssuedToken(token=self.encode(issued), record=issued)
+
+    def opens(self, actor: Actor, token_id: str) -> Scope | None:
+        """What a token that the actor holds opens of its grant at most; None if it names none. Raises NotFound."""
+        record = self.held_by(actor, token_id)
+        if record.grant_id is None:
+            return None
+        scope = self._kernel.state(GRANTS, record.grant_id).scope
+        return None if scope is None else narrowed(scope, [one.narrowing for one in self._records.line(record)])
 
     def fresh(self, family: IssueCredential, ends: datetime) -> IssueCredential:
         """The command that issues the next access token of a family, its grant checked as it stands now."""

@@ -92,6 +92,12 @@ def narrow_token(
     return portal.tokens.narrow(actor, token_id, **dict(body), idempotency_key=idempotency_key)
 
 
+@router.post("/tokens/{token_id}/rotate", status_code=201, summary="Replace a token by another one")
+def rotate_token(portal: ThePortal, actor: Signed, token_id: ObjectId) -> IssuedToken:
+    """As wide, and as long from now on; the old one and all that was made from it end with this."""
+    return portal.tokens.rotate(actor, token_id)
+
+
 @router.post("/tokens/{token_id}/revoke", summary="Revoke an access token")
 def revoke_token(
     portal: ThePortal, actor: Signed, token_id: ObjectId, body: TokenRevocation | None = None

@@ -17,7 +17,8 @@ import openai
 import pytest
 import uvicorn
 
-from agreements.errors import Unavailable
+from agreements.errors import Conflict, Unavailable
+from model_access.client import DPoPAuth, DPoPKey
 from portal.api.server import NOTE_NAME, RunningPortal, serve
 from portal.composition import Portal
 from portal.config import load
@@ -65,6 +66,30 @@ def client(stand: Stand, address: str) -> Iterator[openai.OpenAI]:
     """The stock client, told nothing but address and token."""
     with openai.OpenAI(base_url=f"{address}/v1", api_key=stand.tokens["partner"], max_retries=0) as made:
         yield made
+
+
+def test_the_stock_client_proves_possession_of_its_key(stand: Stand, address: str, tmp_path: Path) -> None:
+    key = DPoPKey.create(tmp_path / "dpop.pem")
+    bound = {"label": "bound", "grant_id": stand.grant_id, "purpose": "misuse-analysis"}
+    body = {**bound, "key_thumbprint": key.thumbprint}
+    token = stand.ask("POST", "/api/tokens", as_="member", json=body).json()["token"]
+    auth = DPoPAuth(token, DPoPKey.load(tmp_path / "dpop.pem"))
+    assert token not in repr(auth)
+    with (
+        openai.DefaultHttpxClient(auth=auth) as http,
+        openai.OpenAI(base_url=f"{address}/v1", api_key="bound", http_client=http, max_retries=0) as client,
+    ):
+        assert CHECKPOINT in {model.id for model in client.models.list()}
+        answer = client.completions.create(model=CHECKPOINT, prompt="Raise a", max_tokens=2)
+        assert answer.choices[0].text
+        pieces = client.completions.create(model=CHECKPOINT, prompt="Raise a", max_tokens=2, stream=True)
+        assert list(pieces)
+    with openai.OpenAI(base_url=f"{address}/v1", api_key=token, max_retries=0) as bare:
+        with pytest.raises(openai.AuthenticationError) as refusal:
+            bare.models.list()
+        assert refusal.value.code == "proof_required"
+    with pytest.raises(Conflict):
+        DPoPKey.create(tmp_path / "dpop.pem")
 
 
 def test_the_stock_client_completes(client: openai.OpenAI) -> None:

@@ -242,6 +242,23 @@ def test_revoking_a_token_ends_all_that_was_made_from_it(world: World) -> None:
     assert who(world, sibling).person_id == world.people["ben"].id
 
 
+def test_a_rotated_token_is_replaced_by_one_as_wide(world: World) -> None:
+    issued = world.portal.tokens.issue(
+        world.actor("ben"), label="first", grant_id=world.grant().id, hours=2, narrowing={"operations": ["score"]}
+    )
+    child = token(world, exchange(issued.token)).access_token
+    world.clock.advance(hours=1)
+    again = world.portal.tokens.rotate(world.actor("ben"), issued.record.id)
+    assert [code(lambda text=text: who(world, text)) for text in (issued.token, child)] == ["token_revoked"] * 2
+    assert who(world, again.token).bounds[0].operations == frozenset({"score"})
+    assert again.record.expires_at == world.clock() + timedelta(hours=2)
+    assert code(lambda: world.portal.tokens.rotate(world.actor("ben"), issued.record.id)) == "token_ended"
+    assert code(lambda: world.portal.tokens.rotate(world.actor("cleo"), again.record.id)) == "token_not_found"
+    opens = world.portal.tokens.opens(world.actor("ben"), again.record.id)
+    assert opens is not None
+    assert {one.value for one in opens.operations} == {"score"}
+
+
 def test_a_delegate_acts_for_the_subject_and_only_with_the_grant(world: World) -> None:
     grant = world.grant()
     text = person_token(world, grant)

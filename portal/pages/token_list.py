@@ -1,0 +1,144 @@
+"""The tokens that were issued, as the tree they make."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import streamlit as st
+
+from agreements.credentials import CredentialKind
+from agreements.narrowing import Narrowing
+from portal.pages.context import current_actor, now, portal
+from portal.pages.parts import Consequence, act, confirmed, empty, row
+from portal.pages.token_narrow import narrowing
+from portal.pages.token_reveal import keep
+from portal.pages.words import literal, when
+from portal.services.tokens import ListedToken
+
+_MARGIN = "↳ "
+
+
+def token_list(records: Sequence[ListedToken]) -> None:
+    """Live ones as a tree; those that are over below."""
+    at = now()
+    if not records:
+        empty("No token yet. Issue one above to use the portal from a program.", icon="vpn_key")
+    live, over = [r for r in records if r.live_on(at)], [r for r in records if not r.live_on(at)]
+    for depth, record in in_tree(live):
+        card(record, depth, at)
+    if over:
+        with st.expander(f"Revoked and expired: {len(over)}"):
+            for record in over:
+                card(record, 0, at)
+
+
+def in_tree(records: Sequence[ListedToken]) -> Iterator[tuple[int, ListedToken]]:
+    """Each after what it was made from, with its depth; where that is not among them, it stands by itself."""
+    known = {record.id for record in records}
+    below: dict[str, list[ListedToken]] = {}
+    for record in records:
+        below.setdefault(record.parent_id if record.parent_id in known else "", []).append(record)
+    pending = [(0, record) for record in reversed(below.get("", []))]
+    while pending:
+        depth, record = pending.pop()
+        yield depth, record
+        pending.extend((depth + 1, child) for child in reversed(below.get(record.id, [])))
+
+
+def card(record: ListedToken, depth: int, at: datetime) -> None:
+    """One token, without its secret."""
+    with st.container(border=True, key=f"token_{record.id}"):
+        with row():
+            st.markdown(f"{_MARGIN * depth}**{literal(record.label)}**")
+            _state(record, at)
+            if record.kind is CredentialKind.REFRESH_FAMILY:
+                st.badge("keeps itself fresh", icon=":material/autorenew:", color="blue")
+            if record.key_thumbprint:
+                st.badge("bound to a key", icon=":material/lock:", color="blue")
+            if record.narrowing:
+                st.badge("narrowed", icon=":material/compress:", color="gray")
+        st.caption(" · ".join(_facts(record, at)))
+        if record.narrowing:
+            st.caption(literal(narrowing_words(record.narrowing)))
+        if record.live_on(at):
+            with row():
+                _actions(record)
+
+
+def _state(record: ListedToken, at: datetime) -> None:
+    if record.ended_at:
+        st.badge("revoked", icon=":material/block:", color="red")
+    elif record.live_on(at):
+        st.badge("live", icon=":material/check_circle:", color="green")
+    else:
+        st.badge("expired", icon=":material/schedule:", color="gray")
+
+
+def _facts(record: ListedToken, at: datetime) -> Iterator[str]:
+    if record.person_id != current_actor().person_id:
+        yield literal(holder_name(record.person_id))
+    if record.granted_by:
+        yield f"acts for {literal(holder_name(record.subject_id))}"
+    yield f"grant `{record.grant_id}`" if record.grant_id else "no grant"
+    if record.areas is not None:
+        yield f"for {literal(', '.join(record.areas))}"
+    if record.purpose:
+        yield literal(record.purpose)
+    yield f"until {when(record.expires_at, at)}"
+    if record.kind is CredentialKind.ACCESS_TOKEN:
+        yield f"last used {when(record.last_used_at, at)}" if record.last_used_at else "not used yet"
+
+
+def holder_name(holder_id: str) -> str:
+    """How a person or a program is called."""
+    here = portal()
+    programs = {program.id: program.name for program in here.programs.list(current_actor())}
+    return programs.get(holder_id) or here.people.name(holder_id)
+
+
+def narrowing_words(narrowed: Narrowing) -> str:
+    """What a narrowed token is for, in words."""
+    said = [
+        f"only {', '.join(sorted(values))}"
+        for values in (narrowed.checkpoints, narrowed.operations, narrowed.purposes)
+        if values is not None
+    ]
+    if narrowed.token_budget is not None:
+        said.append(f"at most {narrowed.token_budget:,} tokens")
+    if narrowed.requests_per_minute is not None:
+        said.append(f"at most {narrowed.requests_per_minute:,} requests a minute")
+    return "; ".join(said)
+
+
+def _actions(record: ListedToken) -> None:
+    here = portal()
+    if record.kind is CredentialKind.ACCESS_TOKEN and record.person_id == current_actor().person_id:
+        narrowing(record)
+        act(
+            "Rotate",
+            f"token.rotate:{record.id}",
+            lambda who, _key: here.tokens.rotate(who, record.id),
+            done="The old token is ended. Copy the new one now: it is shown only once.",
+            then=keep,
+            icon="autorenew",
+        )
+    also = (
+        f" So are the **{record.descendants}** live tokens that were made from it."
+        if record.descendants > 1
+        else " So is the **one** live token that was made from it."
+        if record.descendants
+        else ""
+    )
+    confirmed(
+        "Revoke",
+        f"token.revoke:{record.id}",
+        Consequence(
+            "Revoke this token?",
+            f"The token *{literal(record.label)}* is refused from the next request on.{also} Other tokens and the "
+            "grant are untouched.",
+            "Revoke the token",
+            asks_reason=False,
+        ),
+        lambda _reason: lambda who, _key: here.tokens.revoke(who, record.id),
+        done="The token is revoked.",
+        icon="block",
+    )
