@@ -164,17 +164,20 @@ class TokenService:
         return parse(Wish, {**fields, "areas": None if areas is None else as_areas(areas)})
 
     def held_by(self, actor: Actor, token_id: str) -> Credential:
-        """A token that the actor holds, and came with if they came with one. Raises NotFound or Forbidden."""
+        """A token that the actor holds; for one who came with a token, that one or one made from it.
+
+        Raises NotFound or Forbidden.
+        """
         try:
             record = self._records.get(token_id)
         except NotFound:
             raise _missing(token_id) from None
         if record.kind is not CredentialKind.ACCESS_TOKEN or record.person_id != actor.person_id:
             raise _missing(token_id)
-        if actor.token_id not in (None, record.id):
+        if actor.token_id is not None and actor.token_id not in {one.id for one in self._records.line(record)}:
             raise Forbidden(
                 "token_widens",
-                "A token narrows itself, and no other token.",
+                "A token narrows itself and what was made from it, and no other token.",
                 hint="Sign in to the portal, or send the token that is to be narrowed.",
                 fixer=Fixer.CALLER,
             )
@@ -192,7 +195,14 @@ class TokenService:
         now = self._kernel.clock()
         line = self._records.live_line(parent, now) if parent is not None else ()
         ends = [now + wish.lifetime]
-        delegated = parent is not None and wish.delegate_id not in (None, parent.person_id)
+        delegated = wish.delegate_id not in (None, parent.person_id if parent is not None else actor.person_id)
+        if delegated and parent is None:
+            raise Invalid(
+                "nothing_to_pass_on",
+                "A token is passed on by narrowing one.",
+                hint="Issue it to yourself first.",
+                param="delegate_id",
+            )
         grant_id = wish.grant_id or (parent.grant_id if parent is not None else None)
         areas, key = wish.areas, wish.key_thumbprint
         if parent is not None:

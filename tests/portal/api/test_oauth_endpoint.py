@@ -297,3 +297,65 @@ def test_every_route_that_changes_something_has_an_area(stand: Stand) -> None:
 
 WHOLE_ROLE = {"sessions", "invitations", "providers", "identity-providers", "identities", "addresses"}
 """How people get in is changed with a token for the whole role, or at a screen."""
+
+
+def test_a_programs_life_over_http(stand: Stand) -> None:
+    program, key = program_of(stand)
+    path = f"/api/programs/{program.id}"
+    for who, status in (("lead", 200), ("member", 200), ("coordinator", 200), ("stranger", 404), ("researcher", 404)):
+        assert stand.ask("GET", path, as_=who).status_code == status, who
+    assert program.id in {one["id"] for one in stand.ask("GET", "/api/programs", as_="member").json()["items"]}
+    both = {"jwks": jwks_of(key, new_key("P-256"))}
+    assert stand.ask("POST", f"{path}/keys", as_="member", json=both).status_code == 403
+    assert len(stand.ask("POST", f"{path}/keys", as_="lead", json=both).json()["keys"]) == 2
+    secret = {"jwks": {"keys": [key.as_dict(private=True)]}}
+    refused = stand.ask("POST", f"{path}/keys", as_="lead", json=secret)
+    assert (refused.status_code, refused.json()["code"]) == (400, "private_key_sent")
+    assert str(key.as_dict(private=True)["d"]) not in refused.text
+    reason = {"reason": "it runs wild"}
+    assert stand.ask("POST", f"{path}/suspend", as_="lead", json=reason).json()["status"] == "suspended"
+    assert stand.ask("POST", f"{path}/suspend", as_="lead", json=reason).json()["code"] == "program_suspended"
+    assert stand.ask("POST", f"{path}/resume", as_="lead").json()["status"] == "active"
+    assert stand.ask("POST", f"{path}/end", as_="stranger", json=reason).status_code == 404
+    assert stand.ask("POST", f"{path}/end", as_="coordinator", json=reason).json()["status"] == "ended"
+    assert stand.ask("POST", f"{path}/resume", as_="lead").json()["code"] == "program_ended"
+
+
+def test_tokens_are_narrowed_rotated_and_listed_over_http(stand: Stand) -> None:
+    body = {"label": "first", "grant_id": stand.grant_id}
+    first = stand.ask("POST", "/api/tokens", as_="member", json=body).json()["record"]["id"]
+    said = {"label": "less", "narrowing": {"operations": ["score"]}, "delegate_id": stand.people["lead"].id}
+    made = stand.ask("POST", f"/api/tokens/{first}/narrow", as_="member", json=said)
+    assert made.status_code == 201, made.text
+    assert made.json()["record"]["parent_id"] == first
+    listed = {one["id"]: one for one in stand.ask("GET", "/api/tokens", as_="member").json()["items"]}
+    assert listed[first]["descendants"] == 1
+    assert made.json()["record"]["id"] in listed
+    wider = stand.ask(
+        "POST", f"/api/tokens/{first}/narrow", as_="member", json={"narrowing": {"operations": ["fine_tune"]}}
+    )
+    assert (wider.status_code, wider.json()["code"], wider.json()["param"]) == (400, "beyond_token", "operations")
+    assert stand.ask("POST", f"/api/tokens/{first}/narrow", as_="lead", json={}).status_code == 404
+    again = stand.ask("POST", f"/api/tokens/{first}/rotate", as_="member").json()
+    stand.tokens["again"], stand.tokens["less"] = again["token"], made.json()["token"]
+    assert stand.ask("GET", "/api/me", as_="again").status_code == 200
+    assert stand.ask("GET", "/api/me", as_="less").json()["code"] == "token_revoked"
+    fresh = stand.ask("POST", "/api/tokens", as_="member", json={**body, "keep_fresh": True}).json()
+    status, traded = at_endpoint(stand, {"grant_type": "refresh_token", "refresh_token": fresh["refresh_token"]})
+    assert (status, traded["refresh_token"] == fresh["refresh_token"]) == (200, False)
+    handed_in = stand.ask("POST", "/oauth/revoke", data={"token": traded["refresh_token"]})
+    assert (handed_in.status_code, handed_in.text) == (200, "")
+    stand.tokens["traded"] = traded["access_token"]
+    assert stand.ask("GET", "/api/me", as_="traded").json()["code"] == "token_revoked"
+
+
+def test_signing_keys_rotate_over_http(stand: Stand) -> None:
+    assert stand.ask("POST", "/api/token-keys/rotate", as_="lead", json={}).status_code == 403
+    assert stand.ask("GET", "/api/token-keys", as_="lead").status_code == 403
+    keys = stand.ask("POST", "/api/token-keys/rotate", as_="coordinator", json={}).json()["items"]
+    assert [key["verifies"] for key in keys][:2] == [True, True]
+    published = {key["kid"] for key in stand.ask("GET", "/.well-known/jwks.json").json()["keys"]}
+    assert {key["kid"] for key in keys[:2]} <= published
+    assert stand.ask("GET", "/api/me", as_="lead").status_code == 200
+    unknown = stand.ask("POST", "/api/token-keys/withdraw", as_="coordinator", json={"kid": "x", "reason": "gone"})
+    assert unknown.status_code == 404

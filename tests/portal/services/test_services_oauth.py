@@ -242,6 +242,20 @@ def test_revoking_a_token_ends_all_that_was_made_from_it(world: World) -> None:
     assert who(world, sibling).person_id == world.people["ben"].id
 
 
+def test_a_token_reaches_no_other_token_of_its_holder(world: World) -> None:
+    grant, other = world.grant(), world.grant()
+    first = world.portal.tokens.issue(world.actor("ben"), label="first", grant_id=grant.id)
+    second = world.portal.tokens.issue(world.actor("ben"), label="second", grant_id=other.id)
+    actor = who(world, first.token)
+    for call in (world.portal.tokens.narrow, world.portal.tokens.rotate):
+        assert code(lambda call=call: call(actor, second.record.id)) == "token_widens"
+    child = world.portal.tokens.narrow(actor, first.record.id)
+    assert world.portal.tokens.rotate(actor, child.record.id).record.parent_id == first.record.id
+    assert code(lambda: world.portal.tokens.issue(world.actor("ben"), label="x", delegate_id="per_x")) == (
+        "nothing_to_pass_on"
+    )
+
+
 def test_a_rotated_token_is_replaced_by_one_as_wide(world: World) -> None:
     issued = world.portal.tokens.issue(
         world.actor("ben"), label="first", grant_id=world.grant().id, hours=2, narrowing={"operations": ["score"]}
