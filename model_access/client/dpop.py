@@ -9,21 +9,16 @@
 ``httpx`` takes a callable for authentication, so this module needs nothing of it.
 """
 
-import os
 import secrets
 import time
 from collections.abc import Callable, MutableMapping
-from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
-
-from joserfc.jwk import OKPKey
+from typing import Any, Protocol, TypeVar
 
 from agreements.canonical import canonical_bytes
-from agreements.errors import Conflict, Unavailable
 from agreements.jose import ED25519, sign
-from agreements.jwks import public_members, thumbprint_of
-from agreements.keys import SigningKey
+from agreements.jwks import public_members
 from agreements.proofs import PROOF_TYPE, access_token_hash
+from model_access.client.keyfile import KeyFile
 
 
 class _Request(Protocol):
@@ -40,40 +35,8 @@ class _Request(Protocol):
 R = TypeVar("R", bound=_Request)
 
 
-class DPoPKey:
-    """An Ed25519 key that tokens are bound to. Its private half stays on this machine."""
-
-    def __init__(self, key: SigningKey) -> None:
-        """Wrap a key."""
-        self._key = OKPKey.import_key(key.to_pem())
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """The key of a PEM file. Raises Invalid ``bad_key``, Unavailable ``key_unreadable``."""
-        try:
-            return cls(SigningKey.from_pem(path.read_bytes()))
-        except OSError as error:
-            raise Unavailable("key_unreadable", f"The key file cannot be read ({error.strerror}).") from None
-
-    @classmethod
-    def create(cls, path: Path) -> Self:
-        """A new key, written where nothing is yet and only its owner can read. Raises Conflict or Unavailable."""
-        key = SigningKey.generate()
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(key.to_pem())
-        except FileExistsError:
-            raise Conflict(
-                "file_exists", f"There is something at {path} already.", hint="Choose another name."
-            ) from None
-        except OSError as error:
-            raise Unavailable("key_not_written", f"The key file cannot be written ({error.strerror}).") from None
-        return cls(key)
-
-    @property
-    def thumbprint(self) -> str:
-        """The RFC 7638 thumbprint: what a token is bound to."""
-        return thumbprint_of(self._key)
+class DPoPKey(KeyFile):
+    """The key that tokens are bound to, by its thumbprint."""
 
     def proof(self, method: str, url: str, *, token: str | None = None, now_s: float) -> str:
         """A proof for one request, good for a minute and once."""
@@ -85,8 +48,8 @@ class DPoPKey:
         }
         if token is not None:
             claims["ath"] = access_token_hash(token)
-        header = {"typ": PROOF_TYPE, "alg": ED25519, "jwk": public_members(self._key)}
-        return sign(header, canonical_bytes(dict(claims)), self._key)
+        header = {"typ": PROOF_TYPE, "alg": ED25519, "jwk": public_members(self.key)}
+        return sign(header, canonical_bytes(dict(claims)), self.key)
 
 
 class DPoPAuth:

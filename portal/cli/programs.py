@@ -65,6 +65,18 @@ def keys(program_id: ProgramId, jwks: Jwks, data: DataDir = DATA, as_json: AsJso
     Output(as_json=as_json).done(answer, f"{answer['name']} has {len(answer['keys'])} keys.")
 
 
+@app.command("new-key")
+def new_key(
+    file: Annotated[Path, typer.Argument(help="Where to write the private key; nothing may be there yet.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a key for a program, on this machine alone, and print its public half as a JWK set."""
+    from model_access.client import ProgramKey
+
+    jwks = ProgramKey.create(file).jwks()
+    Output(as_json=as_json).secret(jwks, json.dumps(jwks), "Register this public key set:")
+
+
 @app.command("suspend")
 def suspend(program_id: ProgramId, reason: Reason, data: DataDir = DATA, as_json: AsJson = False) -> None:
     """Refuse a program and its tokens until it is resumed."""

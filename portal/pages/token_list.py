@@ -6,6 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from agreements.credentials import CredentialKind
+from agreements.errors import NotFound
 from agreements.narrowing import Narrowing
 from portal.pages.context import current_actor, now, portal
 from portal.pages.parts import Consequence, act, confirmed, empty, row
@@ -15,6 +16,9 @@ from portal.pages.words import literal, when
 from portal.services.tokens import ListedToken
 
 _MARGIN = "↳ "
+
+_MOST_OVER = 50
+"""Tokens that are over, shown at most."""
 
 
 def token_list(records: Sequence[ListedToken]) -> None:
@@ -27,8 +31,10 @@ def token_list(records: Sequence[ListedToken]) -> None:
         card(record, depth, at)
     if over:
         with st.expander(f"Revoked and expired: {len(over)}"):
-            for record in over:
+            for record in over[:_MOST_OVER]:
                 card(record, 0, at)
+            if len(over) > _MOST_OVER:
+                st.caption(f"The newest {_MOST_OVER} are shown; `concordat token list` has them all.")
 
 
 def in_tree(records: Sequence[ListedToken]) -> Iterator[tuple[int, ListedToken]]:
@@ -91,8 +97,10 @@ def _facts(record: ListedToken, at: datetime) -> Iterator[str]:
 def holder_name(holder_id: str) -> str:
     """How a person or a program is called."""
     here = portal()
-    programs = {program.id: program.name for program in here.programs.list(current_actor())}
-    return programs.get(holder_id) or here.people.name(holder_id)
+    try:
+        return here.programs.get(current_actor(), holder_id).name
+    except NotFound:
+        return here.people.name(holder_id)
 
 
 def narrowing_words(narrowed: Narrowing) -> str:

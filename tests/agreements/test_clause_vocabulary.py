@@ -74,7 +74,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
 OPTIONAL: dict[str, dict[str, Any]] = {
     "licence": {"purpose_class": "non_commercial"},
     "permitted_uses": {"uses": [USE]},
-    "confidentiality": {"retention_days": 90},
+    "confidentiality": {"retention_days": 90, "refresh_days": 14},
     "publication_review": {"grounds": ["safety", "factual_error"]},
     "safe_harbour": {
         "notice_hours": 48,

@@ -45,7 +45,8 @@ def test_a_dpop_key_is_made_where_only_its_owner_reads_it(tmp_path: Path) -> Non
 def test_a_program_is_registered_rotated_and_ended(say: Say, tmp_path: Path) -> None:
     say("institution", "add", "probers", "--name", "Probers", "--constituency", "academia", "--email", "p@p.example")
     file = tmp_path / "jwks.json"
-    file.write_text(json.dumps(jwks_of(new_key())))
+    file.write_text(run("program", "new-key", tmp_path / "program.pem").out)
+    assert run("program", "new-key", tmp_path / "program.pem").status == 1
     words = ("program", "register", "probers", "--name", "Probes", "--contact", "p@p.example", "--jwks", file)
     program = say(*words, "--json").answer
     assert "Probes" in say("program", "list").out

@@ -14,8 +14,10 @@ from agreements.jose import Key
 from agreements.jwks import thumbprint_of
 from agreements.programs import Program
 from agreements.proofs import verify_proof
+from model_access.client import ProgramKey
+from portal.services.aggregates import CREDENTIALS
 from portal.services.oauth import TokenAnswer
-from tests.portal.services.token_world import assertion, by_program, details, exchange, jwks_of, new_key, proof
+from tests.portal.services.token_world import as_form, assertion, by_program, details, exchange, jwks_of, new_key, proof
 from tests.portal.services.world import PURPOSE, World, ask, make_world
 
 
@@ -84,6 +86,52 @@ def test_a_program_gets_a_token_for_its_grant_and_runs(world: World, kind: str) 
     assert [m.role for m in actor.memberships] == [Role.PARTNER_MEMBER]
     run = world.portal.runs.begin(actor, "ladder-l", ask(), purpose=PURPOSE)
     assert (run.terms.person_id, run.terms.grant_id) == (program.id, grant.id)
+
+
+def test_a_program_asks_with_the_key_it_made(world: World, tmp_path: Path) -> None:
+    key = ProgramKey.create(tmp_path / "program.pem")
+    assert ProgramKey.load(tmp_path / "program.pem").thumbprint == key.thumbprint
+    assert str(key.key.as_dict(private=True)["d"]) not in repr(key)
+    program = world.portal.programs.register(
+        world.actor("ben"), institution_id="north", name="Probes", contact="ben@north.example", jwks=key.jwks()
+    )
+    grant = held_by_program(world, world.grant(), program)
+    said = as_form({"grant_type": "client_credentials", "authorization_details": details(grant_id=grant.id)})
+    form = {**said, **key.authentication(program.id, world.settings.url, now_s=world.clock().timestamp())}
+    assert who(world, token(world, form).access_token).person_id == program.id
+
+
+def test_an_agreement_may_let_tokens_be_kept_fresh_for_less_or_not_at_all(world: World) -> None:
+    for days, after in ((0, None), (2, 2), (90, 30)):
+        clauses = [
+            {**one, "refresh_days": days} if one["kind"] == "confidentiality" else one
+            for one in (c.model_dump(mode="json") for c in world.agreement(until="draft").clauses)
+        ]
+        grant = granted_under(world, clauses)
+        if after is None:
+            assert (
+                code(
+                    lambda grant=grant: world.portal.refresh.issue(
+                        world.actor("ben"), label="script", grant_id=grant.id
+                    )
+                )
+                == "no_refresh"
+            )
+            continue
+        issued = world.portal.refresh.issue(world.actor("ben"), label="script", grant_id=grant.id)
+        family = world.portal.kernel.state(CREDENTIALS, issued.record.parent_id)
+        assert family.expires_at == world.clock() + timedelta(days=after)
+
+
+def granted_under(world: World, clauses: list[Any]) -> Grant:
+    """A grant under an agreement of these clauses."""
+    service, ada, ben = world.portal.agreements, world.actor("ada"), world.actor("ben")
+    agreement = service.offer(ada, service.draft(ada, institution_id="north", clauses=clauses).id)
+    for signer in (ben, ada):
+        agreement = service.sign(
+            signer, agreement.id, typed_name=signer.name, document_digest=agreement.document_digest or ""
+        )
+    return world.portal.grants.issue(ada, agreement_id=agreement.id, label="A study")
 
 
 def test_an_assertion_is_good_once_and_only_as_it_should_be(world: World) -> None:
