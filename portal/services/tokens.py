@@ -1,6 +1,6 @@
 """Access tokens: issued once, shown once, narrowed, and checked against the live record on every request."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -213,6 +213,8 @@ class TokenService:
             if len(line) > MOST_NARROWINGS:
                 raise Conflict("narrowed_too_often", f"A token can be narrowed {MOST_NARROWINGS} times in a row.")
         holder = self._holder(actor, wish, delegated=delegated)
+        if delegated and wish.grant_id is None and grant_id is not None:
+            grant_id = self._grant_for(holder, grant_id)
         if grant_id is not None:
             ends.append(self._within_grant(holder, grant_id, wish, [one.narrowing for one in line], key))
         elif delegated or wish.narrowing:
@@ -252,15 +254,30 @@ class TokenService:
                 param="delegate_id",
             ) from None
 
-    @staticmethod
-    def _held_to_grant(parent: Credential, grant_id: str | None) -> None:
-        if parent.grant_id not in {None, grant_id}:
+    def _grant_for(self, delegate: Actor, grant_id: str) -> str:
+        """The grant that a delegate is to use: the token's own, or else the only one of theirs that is below it."""
+        usable = {held.grant.id for held in self._grants.usable_by(delegate)}
+        below = [one for one in usable if one != grant_id and grant_id in self._with_above(one)]
+        return below[0] if grant_id not in usable and len(below) == 1 else grant_id
+
+    def _held_to_grant(self, parent: Credential, grant_id: str | None) -> None:
+        """A token is made from one for the same grant, or for one above it, or for none."""
+        if parent.grant_id is not None and parent.grant_id not in self._with_above(grant_id):
             raise Forbidden(
                 "token_widens",
-                "A token that names a grant issues only tokens for that grant.",
+                "A token that names a grant issues only tokens for that grant and what is delegated from it.",
                 hint="Sign in to the portal and issue it on the Tokens page.",
                 fixer=Fixer.CALLER,
             )
+
+    def _with_above(self, grant_id: str | None) -> Iterator[str]:
+        """The grant and those that it was delegated from."""
+        try:
+            while grant_id:
+                yield grant_id
+                grant_id = self._kernel.state(GRANTS, grant_id).parent_id
+        except NotFound:
+            return
 
     def _within_grant(
         self, holder: Actor, grant_id: str, wish: Wish, above: Sequence[Narrowing], key: str | None

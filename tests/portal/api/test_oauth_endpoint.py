@@ -7,13 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agreements.actors import Channel
+from agreements.grants import HolderKind
 from agreements.jose import Key
 from agreements.jwks import thumbprint_of
 from agreements.programs import Program
 from portal.api.reach import AREAS, area_of
 from portal.api.rest.application import create_api
+from portal.services.aggregates import GRANTS
 from tests.portal.api.api_stand import BASE_URL, CHECKPOINT, PARTNER, Stand
-from tests.portal.services.token_world import by_program, details, exchange, jwks_of, new_key, proof
+from tests.portal.services.token_world import by_program, delegated, details, exchange, jwks_of, new_key, proof
 from tests.token_attacks import HUGE, attacks
 
 BODY = {"model": CHECKPOINT, "prompt": "Raise a", "max_tokens": 1}
@@ -62,21 +65,12 @@ def test_a_token_is_narrowed_and_introspected(stand: Stand) -> None:
 def test_a_program_authenticates_and_introspects_its_own_token(stand: Stand) -> None:
     program, key = program_of(stand)
     now = stand.portal.kernel.clock()
-    grants: Any = stand.portal.grants
-    status, answer = at_endpoint(
-        stand,
-        by_program(
-            program,
-            key,
-            TOKEN_URL,
-            now,
-            grant_type="client_credentials",
-            authorization_details=details(grant_id=stand.grant_id),
-        ),
-    )
-    if hasattr(grants, "delegate"):
-        assert (status, answer["error"], answer["code"]) == (400, "invalid_grant", "not_its_holder")
-        return
+    root = stand.portal.kernel.state(GRANTS, stand.grant_id)
+    lead = stand.people["lead"].actor(Channel.API)
+    grant = delegated(stand.portal, lead, root, HolderKind.PROGRAM, program.id)
+    said = {"grant_type": "client_credentials", "authorization_details": details(grant_id=grant.id)}
+    status, answer = at_endpoint(stand, by_program(program, key, TOKEN_URL, now, **said))
+    assert status == 200
     form = {**by_program(program, key, TOKEN_URL, now), "token": answer["access_token"]}
     assert stand.ask("POST", "/oauth/introspect", data=form).json()["client_id"] == program.id
 

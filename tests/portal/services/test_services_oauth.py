@@ -9,7 +9,7 @@ import pytest
 
 from agreements.actors import Actor, Role
 from agreements.errors import ConcordatError, Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from agreements.grants import Grant
+from agreements.grants import Grant, HolderKind
 from agreements.jose import Key
 from agreements.jwks import thumbprint_of
 from agreements.programs import Program
@@ -17,7 +17,17 @@ from agreements.proofs import verify_proof
 from model_access.client import ProgramKey
 from portal.services.aggregates import CREDENTIALS
 from portal.services.oauth import TokenAnswer
-from tests.portal.services.token_world import as_form, assertion, by_program, details, exchange, jwks_of, new_key, proof
+from tests.portal.services.token_world import (
+    as_form,
+    assertion,
+    by_program,
+    delegated,
+    details,
+    exchange,
+    jwks_of,
+    new_key,
+    proof,
+)
 from tests.portal.services.world import PURPOSE, World, ask, make_world
 
 
@@ -37,16 +47,8 @@ def registered(world: World, key: Key, who: str = "ben") -> Program:
 
 
 def held_by_program(world: World, grant: Grant, program: Program) -> Grant:
-    """A grant that the program holds under ``grant``; before grants had a tree, the grant itself."""
-    grants: Any = world.portal.grants
-    if not hasattr(grants, "delegate"):
-        return grant
-    from agreements.grants import Holder, HolderKind
-
-    child: Grant = grants.delegate(
-        world.actor("ben"), grant.id, label="Probes", holder=Holder(kind=HolderKind.PROGRAM, id=program.id)
-    )
-    return child
+    """A grant that the program holds under ``grant``."""
+    return delegated(world.portal, world.actor("ben"), grant, HolderKind.PROGRAM, program.id)
 
 
 def token(world: World, form: dict[str, str], dpop: str | None = None) -> TokenAnswer:
@@ -338,6 +340,26 @@ def test_a_delegate_acts_for_the_subject_and_only_with_the_grant(world: World) -
     assert known.record.id in {one.id for one in world.portal.tokens.list(world.actor("ben"))}
     world.portal.tokens.revoke(world.actor("ben"), known.record.id)
     assert code(lambda: who(world, answer.access_token)) == "token_revoked"
+
+
+def test_a_token_for_a_grant_is_passed_on_for_one_below_it(world: World) -> None:
+    grant = world.grant()
+    text = person_token(world, grant)
+    cleo = world.people["cleo"].id
+    below = delegated(world.portal, world.actor("ben"), grant, HolderKind.PERSON, cleo)
+    answer = token(world, exchange(text, delegate=cleo, authorization_details=details(grant_id=below.id)))
+    actor = who(world, answer.access_token)
+    assert (actor.person_id, actor.grant_id) == (cleo, below.id)
+    unnamed = who(world, token(world, exchange(text, delegate=cleo)).access_token)
+    assert unnamed.grant_id in {grant.id, below.id}
+    upwards = exchange(answer.access_token, authorization_details=details(grant_id=grant.id))
+    assert code(lambda: token(world, upwards)) == "token_widens"
+    beside = exchange(text, authorization_details=details(grant_id=world.grant().id))
+    assert code(lambda: token(world, beside)) == "token_widens"
+    assert code(lambda: token(world, exchange(text, authorization_details=details(grant_id="grt_none")))) in {
+        "token_widens",
+        "grant_not_found",
+    }
 
 
 def test_a_delegated_token_ends_with_whoever_gave_it(world: World) -> None:

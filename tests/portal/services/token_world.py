@@ -6,11 +6,17 @@ from typing import Any
 
 from joserfc.jwk import ECKey, OKPKey
 
+from agreements.actors import Actor
 from agreements.canonical import canonical_bytes
+from agreements.grants import DelegateGrant, Grant, Holder, HolderKind, ReceiveGrant
+from agreements.ids import new_id
 from agreements.jose import Key, algorithm_of, sign
 from agreements.jwks import public_members, thumbprint_of
 from agreements.programs import Program
 from agreements.proofs import ASSERTION_TYPE, access_token_hash
+from portal.composition import Portal
+from portal.services.aggregates import GRANTS
+from portal.services.kernel import Step
 from portal.services.oauth import ACCESS_TOKEN_TYPE, EXCHANGE
 
 _count = 0
@@ -70,6 +76,25 @@ def by_program(program: Program, key: Key, audience: str, now: datetime, **form:
         "client_assertion": assertion(key, program.id, audience, now),
         **as_form(form),
     }
+
+
+def delegated(portal: Portal, actor: Actor, grant: Grant, kind: HolderKind, holder_id: str) -> Grant:
+    """A grant of everything under ``grant``, held by a person or a program."""
+    assert grant.scope is not None
+    child_id, holder = new_id("grt"), Holder(kind=kind, id=holder_id)
+    shared: dict[str, Any] = {"holder": holder, "scope": grant.scope, "agreement_digest": grant.agreement_digest}
+    receive = ReceiveGrant(
+        **shared,
+        grant_id=child_id,
+        institution_id=grant.institution_id,
+        agreement_id=grant.agreement_id,
+        label="Passed on",
+        parent_id=grant.id,
+        depth=grant.depth + 1,
+    )
+    steps = [Step(GRANTS, grant.id, DelegateGrant(**shared, child_id=child_id)), Step(GRANTS, child_id, receive)]
+    portal.kernel.execute_all(steps, actor)
+    return portal.kernel.state(GRANTS, child_id)
 
 
 def exchange(token: str, **form: Any) -> dict[str, str]:
