@@ -100,12 +100,10 @@ class TokenKeyService:
         except BaseException:
             self._keyring.discard_own(_NAME, command.public_key)
             raise
-        self._afresh()
         signing = state.signing
         if signing is not None and signing.public_key != command.public_key:
             self._keyring.discard_own(_NAME, command.public_key)  # an earlier request under the same key had done it
-        elif signing is not None:
-            self._keyring.discard_own(_NAME, current.public_key)
+        self._afresh()
         return self.list(actor)
 
     def withdraw(self, actor: Actor, kid: str, *, reason: str) -> tuple[TokenKeyView, ...]:
@@ -118,6 +116,12 @@ class TokenKeyService:
         """Nothing else changes the keys: this service is the only one that writes them, in the only process."""
         with self._making:
             self._made = None
+        # Not before a key is retired: a backup made at this moment may hold the record of before.
+        now, state = self._kernel.clock(), self._state()
+        verifying = {key.public_key for key in state.verifying(now)}
+        for key in state.keys:
+            if key.public_key not in verifying:
+                self._keyring.discard_own(_NAME, key.public_key)
 
     def _state(self) -> TokenKeys:
         return self._kernel.store.state(TOKEN_KEYS, _STREAM)[0]

@@ -95,7 +95,6 @@ class TokenRecords:
             "grant_id": record.grant_id,
             "bounds": tuple(one.narrowing.bounds(one.id) for one in line if one.narrowing),
             "areas": None if record.areas is None else frozenset(area.value for area in record.areas),
-            "key_thumbprint": record.key_thumbprint,
         }
         actor = self.holder(record.person_id)
         if record.grant_id is None:

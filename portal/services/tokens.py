@@ -208,6 +208,13 @@ class TokenService:
         if parent is not None:
             ends.append(_moment(parent.expires_at))
             areas = _areas_within(wish.areas, parent)
+            if delegated and parent.key_thumbprint is not None and key in (None, parent.key_thumbprint):
+                raise Invalid(
+                    "key_needed",
+                    "The token that this one is made from is bound to a key, and its delegate needs one of their own.",
+                    hint="Give the thumbprint of the delegate's DPoP key.",
+                    param="key_thumbprint",
+                )
             key = key or parent.key_thumbprint
             self._held_to_grant(parent, grant_id)
             if len(line) > MOST_NARROWINGS:
@@ -430,7 +437,7 @@ class TokenService:
                 hint="Send it as 'Authorization: Bearer <access token>'.",
             )
         self._last_used.note(known.record.id, self._kernel.clock())
-        return known
+        return known.model_copy(update={"actor": known.actor.model_copy(update={"key_thumbprint": key_thumbprint})})
 
     def look_up(self, token: str) -> Authenticated:
         """What a token stands for now, whoever shows it. Raises Unauthenticated with the reason."""

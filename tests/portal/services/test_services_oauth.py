@@ -514,6 +514,9 @@ def test_a_child_of_a_bound_token_is_bound(world: World) -> None:
     text = person_token(world, world.grant(), key_thumbprint=thumbprint_of(key))
     assert code(lambda: token(world, exchange(text))) == "proof_required"
     child = token(world, exchange(text), proof(key, "POST", endpoint, now))
+    keyless = exchange(text, delegate=world.people["cleo"].id)
+    assert code(lambda: token(world, keyless, proof(key, "POST", endpoint, now))) == "key_needed"
+    assert world.portal.tokens.look_up(text).actor.key_thumbprint is None
     assert (child.token_type, who(world, child.access_token, thumbprint_of(key)).program) == ("DPoP", False)
     passed = token(
         world,
