@@ -28,22 +28,28 @@ def fates(agreement: Agreement, coming: Version, grants: Iterable[Grant], now: d
     bounds = _bounds(coming, new_end)
     if old_end is None:
         return ()
-    found = []
-    for grant in grants:
-        scope = grant.scope
-        if scope is None or not grant.live_on(now):
+    found: list[Fate] = []
+    allowed = {"": bounds}
+    # Parents come first: a child goes on with what it has in common with what its parent goes on with.
+    for grant in sorted(grants, key=lambda one: (one.depth, one.id)):
+        if grant.scope is None or not grant.live_on(now):
             continue
-        if grant.agreement_digest != agreement.document_digest:
-            reason = "it rests on an earlier version already"
-        elif bounds is None:
-            reason = "the new version opens nothing"
-        else:
-            reason = _beyond(bounds.beyond(carried_scope(grant, bounds, old_end)))
+        above = allowed.get(grant.parent_id)
+        reason = _why_not(grant, agreement, above, old_end)
         carried = None
-        if not reason and bounds is not None:
-            carried = CarryOverGrant(agreement_digest=coming.digest or "", bounds=bounds, old_end=old_end)
+        if not reason and above is not None:
+            carried = CarryOverGrant(agreement_digest=coming.digest or "", bounds=above, old_end=old_end)
+            allowed[grant.id] = Bounds(scope=carried_scope(grant, above, old_end))
         found.append(Fate(grant=grant, carried=carried, reason=reason))
     return tuple(found)
+
+
+def _why_not(grant: Grant, agreement: Agreement, above: Bounds | None, old_end: datetime) -> str:
+    if grant.agreement_digest != agreement.document_digest:
+        return "it rests on an earlier version already"
+    if above is None:
+        return "the grant above it does not go on" if grant.parent_id else "the new version opens nothing"
+    return _beyond(above.beyond(carried_scope(grant, above, old_end)))
 
 
 def _beyond(excesses: Sequence[Excess]) -> str:

@@ -46,6 +46,7 @@ from portal.services.digests import DigestService
 from portal.services.duties import DutyService
 from portal.services.duty_rows import LEDGERS
 from portal.services.grants import GrantService
+from portal.services.holders import Holders
 from portal.services.institutions import InstitutionService
 from portal.services.invitations import InvitationService
 from portal.services.kernel import Clock, Kernel
@@ -66,6 +67,7 @@ from portal.services.replays import OnceOnly
 from portal.services.runs import RunService
 from portal.services.sessions import SessionService
 from portal.services.sign_in import SignInService
+from portal.services.stale_grants import StaleGrants
 from portal.services.template_rows import CAMPAIGNS, TEMPLATES
 from portal.services.templates import TemplateService
 from portal.services.token_keys import TokenKeyService
@@ -154,7 +156,9 @@ class Portal:
         self.agreements = AgreementService(kernel, self.institutions, prerequisites, self.templates)
         self.campaigns = CampaignService(kernel, self.institutions, self.templates, self.agreements)
         self.papers = AgreementPapers(kernel, self.agreements, self.institutions)
-        self.grants = GrantService(kernel, self.agreements, prerequisites, self.meter)
+        holders = Holders(kernel)
+        self.grants = GrantService(kernel, self.agreements, prerequisites, self.meter, holders)
+        self.stale_grants = StaleGrants(kernel, self.grants, holders, settings)
         self.agreement_facts = AgreementFacts(
             kernel, self.agreements, self.grants, prerequisites, self.templates, self.meter
         )

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     public_token_budget: Annotated[int, Field(ge=0)] = 100_000
     """Tokens each person may use on public checkpoints, over all."""
     public_requests_per_minute: Annotated[int, Field(ge=1)] = 30
+    stale_grant_days: Annotated[int, Field(ge=1, le=3660)] = 30
+    """Days without a run after which a grant is reported as stale."""
+    grant_expiry_notice_days: Annotated[int, Field(ge=1, le=366)] = 14
+    """Days before its end from which a grant is reported."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2 * 2**20
     worker_memory_bytes: Annotated[int, Field(ge=2**28)] = 4 * 2**30
     """Memory all workers may use together."""

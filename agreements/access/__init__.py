@@ -11,15 +11,27 @@ retired          nobody
 from collections.abc import Sequence
 from datetime import datetime
 
-from agreements.access.answers import Allowed, Basis, Denied, Draw, Held, Question, Subject, readings
-from agreements.access.conditions import CONDITIONS, Case
+from agreements.access.answers import (
+    Allowed,
+    AskedSampling,
+    Basis,
+    Denied,
+    Draw,
+    Held,
+    Question,
+    Subject,
+    readings,
+)
+from agreements.access.case import Case
+from agreements.access.conditions import CONDITIONS, FIRST_LIMIT
+from agreements.access.draws import account_of_agreement, account_of_period, draws_of
 from agreements.access.narrowed import outside_token, token_draws
 from agreements.actors import Actor
-from agreements.clauses import UsageLimits
 from agreements.errors import Fixer
 
 __all__ = [
     "Allowed",
+    "AskedSampling",
     "Basis",
     "Denied",
     "Draw",
@@ -27,6 +39,7 @@ __all__ = [
     "Question",
     "Subject",
     "account_of_agreement",
+    "account_of_period",
     "decide_access",
     "readings",
 ]
@@ -69,6 +82,9 @@ def _decide(
         depth, answer = _by_grant(Case(actor, subject, question, held, now))
         if isinstance(answer, Allowed):
             return answer
+        if depth >= FIRST_LIMIT and held.grant.parent_id:
+            # Whoever holds a grant by name for this is held to its limits; the institution's is no way around them.
+            return answer
         denials.append((depth, answer))
     held_to_grant = actor.grant_id is not None
     if not held_to_grant and actor.is_coordinator:
@@ -104,39 +120,5 @@ def _by_grant(case: Case) -> tuple[int, Allowed | Denied]:
         grant_id=grant.id,
         agreement_digest=grant.agreement_digest,
         institution_id=grant.institution_id,
-        draws=_draws(case.held, purpose),
+        draws=draws_of(case.held, purpose, case.now),
     )
-
-
-def account_of_agreement(agreement_id: str, purpose: str | None = None) -> str:
-    """The account of all runs under an agreement, or of those for one listed use."""
-    return agreement_id if purpose is None else f"{agreement_id}/{purpose}"
-
-
-def _draws(held: Held, purpose: str) -> tuple[Draw, ...]:
-    scope, limits, use = held.grant.scope, held.clause(UsageLimits), held.listed_use(purpose)
-    rates = [agreement.narrowing.requests_per_minute for agreement in held.agreements if agreement.narrowing]
-    found = []
-    if scope is not None:
-        rate = min([scope.requests_per_minute, *rates])
-        found.append(Draw(account=held.grant.id, says="the grant", budget=scope.token_budget, per_minute=rate))
-    if use is not None and (use.token_budget or use.requests_per_minute):
-        found.append(
-            Draw(
-                account=account_of_agreement(held.agreement.id, purpose),
-                says=f"the use {purpose}",
-                budget=use.token_budget,
-                per_minute=use.requests_per_minute,
-            )
-        )
-    if limits is not None:
-        found.append(
-            Draw(
-                account=account_of_agreement(held.agreement.id),
-                says="the agreement",
-                budget=limits.token_budget,
-                # A narrowing slows the whole agreement down: two grants under it are not twice as fast.
-                per_minute=min([limits.requests_per_minute, *rates]),
-            )
-        )
-    return tuple(found)

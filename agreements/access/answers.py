@@ -1,5 +1,6 @@
 """Questions about access and their answers; a denial is data and names what would clear it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
@@ -33,11 +34,24 @@ class Subject(Value):
     stage: Literal["withheld", "partner_access", "public", "retired"]
 
 
+class AskedSampling(Value):
+    """How a request is to sample."""
+
+    max_tokens: int
+    """Tokens generated per choice."""
+    choices: int
+    """Choices in all: prompts × ``n``."""
+    top_logprobs: int
+    temperature: float
+
+
 class Question(Value):
     """What is to be done, and for what purpose."""
 
     operations: frozenset[Operation] = Field(min_length=1)
     purpose: Annotated[str, Field(max_length=120)] | None = None
+    sampling: AskedSampling | None = None
+    """None where it is asked before there is a request; limits on sampling are then not held against it."""
 
 
 class Held(Value):
@@ -52,6 +66,8 @@ class Held(Value):
     """The version of the agreement whose clauses hold; None for the one that the grant pins."""
     framework_digest: str | None = None
     """The version of the framework whose clauses hold; None for the one that governs."""
+    names: Mapping[str, str] = Field(default_factory=dict)
+    """How the people and programs that hold these grants are called, by id."""
     lacking: tuple[str, ...] = ()
     """Vetting that the agreement asks for and the institution's passport does not show, as the service found it."""
 
@@ -73,6 +89,10 @@ class Held(Value):
         """The use of that purpose, where uses are listed."""
         uses = self.clause(PermittedUses)
         return uses.use(purpose) if uses is not None else None
+
+    def called(self, grant: Grant) -> str:
+        """Whose grant it is, as people read it."""
+        return self.names.get(grant.holder.id, self.agreement.institution_name or grant.institution_id)
 
     @property
     def agreements(self) -> tuple[Agreement, ...]:
@@ -107,7 +127,13 @@ class Draw(Value):
     says: str
     """Whose limit it is, as people read it."""
     budget: int | None
+    """Tokens."""
     per_minute: int | None
+    requests: int | None = None
+    at_once: int | None = None
+    """Runs under way."""
+    frees_at: datetime | None = None
+    """When the account begins anew, for one of a period."""
 
 
 class Allowed(Value):

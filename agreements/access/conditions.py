@@ -1,36 +1,13 @@
 """The conditions under which a grant opens a checkpoint, each with the denial that names it."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
-from agreements.access.answers import Denied, Held, Question, Subject
-from agreements.actors import Actor
+from agreements.access import tree_conditions
+from agreements.access.answers import Denied
+from agreements.access.case import Case
 from agreements.agreement import AgreementStatus
 from agreements.clauses import NamedUsers, PermittedUses, SuspensionReason
 from agreements.errors import Fixer
-from agreements.grants import Grant, GrantStatus
+from agreements.grants import GrantStatus
 from agreements.scopes import family_selector
-
-
-@dataclass(frozen=True)
-class Case:
-    """One grant held against one question."""
-
-    actor: Actor
-    subject: Subject
-    question: Question
-    held: Held
-    now: datetime
-
-    @property
-    def grant(self) -> Grant:
-        return self.held.grant
-
-    @property
-    def purpose(self) -> str | None:
-        """What is declared; where the grant has only one purpose, that one."""
-        purposes = self.grant.scope.purposes if self.grant.scope else frozenset()
-        return self.question.purpose or (next(iter(purposes)) if len(purposes) == 1 else None)
 
 
 def _membership(case: Case) -> Denied | None:
@@ -54,7 +31,7 @@ def _live(case: Case) -> Denied | None:
             hint="A revoked grant never comes back; ask a coordinator about a new one.",
             fixer=Fixer.COORDINATOR,
         )
-    if not grant.active_on(case.now):
+    if not grant.live_on(case.now):
         ended = f" on {grant.scope.expires_at:%Y-%m-%d %H:%M} UTC" if grant.scope else ""
         return Denied(
             code="grant_expired",
@@ -248,7 +225,9 @@ def _narrowed(case: Case) -> Denied | None:
 
 CONDITIONS = (
     _membership,
+    tree_conditions.holder,
     _live,
+    tree_conditions.within,
     _agreement,
     _versions,
     _vetting,
@@ -258,5 +237,9 @@ CONDITIONS = (
     _purpose,
     _use,
     _narrowed,
+    *tree_conditions.LIMITS,
 )
 """In the order in which they are asked: what comes later was closer to being allowed."""
+
+FIRST_LIMIT = len(CONDITIONS) - len(tree_conditions.LIMITS)
+"""From here on the grant is for what is asked, and only stops or limits it."""

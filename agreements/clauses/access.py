@@ -8,7 +8,8 @@ from pydantic import Field, field_serializer, field_validator, model_validator
 from agreements.bounds import UseBound
 from agreements.clauses.base import ClauseBase, Effect, Target, days, readable
 from agreements.deciders import Value, later
-from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, PerMinute, Slug, TokenCount
+from agreements.limits import AtOnce, Hours, Periods, PerMinute, RequestCount, Sampling, TokenCount
+from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, Slug
 from agreements.vetting import VettingItem
 
 UseId = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -137,14 +138,27 @@ class UsageLimits(ClauseBase):
     kind: Literal["usage_limits"] = "usage_limits"
     token_budget: TokenCount
     requests_per_minute: PerMinute
+    request_budget: RequestCount | None = later()
+    periods: Periods | None = later(min_length=1)
+    concurrency: AtOnce | None = later()
+    """Runs under way at once."""
+    sampling: Sampling | None = later()
+    hours: Hours | None = later()
+    holder_bound: Literal[True] | None = later()
+    """Whether tokens have to be bound to their holder's key."""
 
     def effects(self) -> tuple[Effect, ...]:
-        """Enforced as quota and rate."""
+        """Enforced as quota and rate, and on each request."""
+        quotas = [f"{self.token_budget:,} tokens and {self.requests_per_minute:,} requests a minute"]
+        quotas += [f"{self.request_budget:,} requests in all"] if self.request_budget else []
+        quotas += [str(budget) for budget in self.periods or ()]
+        quotas += [f"{self.concurrency:,} runs at once"] if self.concurrency else []
+        conditions = [f"Each request samples {self.sampling}."] if self.sampling else []
+        conditions += [f"Requests are taken {self.hours}."] if self.hours else []
+        conditions += ["Requests prove the key that their token is bound to."] if self.holder_bound else []
         return (
-            Effect(
-                compiles_to=Target.QUOTA,
-                summary=f"At most {self.token_budget:,} tokens and {self.requests_per_minute:,} requests a minute.",
-            ),
+            *(Effect(compiles_to=Target.QUOTA, summary=f"At most {quota}.") for quota in quotas),
+            *(Effect(compiles_to=Target.CONDITION, summary=condition) for condition in conditions),
         )
 
 

@@ -184,6 +184,12 @@ def grant_bounds(clauses: Sequence[Clause], expires_at: datetime) -> Bounds:
         token_budget=limits.token_budget,
         requests_per_minute=limits.requests_per_minute,
         expires_at=expires_at,
+        request_budget=limits.request_budget,
+        periods=limits.periods or (),
+        concurrency=limits.concurrency,
+        sampling=limits.sampling,
+        hours=limits.hours,
+        holder_bound=bool(limits.holder_bound),
     )
     return Bounds(scope=scope, uses=tuple(use.bound() for use in uses.uses or ()))
 

@@ -1,7 +1,7 @@
 """What can be done with a grant.
 
-``above`` are the holders of the grants above it, its parent's first, and ``children`` those that the service saw when
-it planned: where another was delegated since, it plans anew.
+``above`` are the holders of the grants above it, its parent's first. ``seen`` is the ``tree_changes`` of the grant when
+the service planned what becomes of those below: where more was passed on since, it plans anew.
 """
 
 from typing import Annotated
@@ -60,7 +60,7 @@ class NarrowGrant(Value):
     scope: Scope
     reason: Reason
     above: tuple[Holder, ...] = ()
-    children: tuple[str, ...] = ()
+    seen: int = 0
 
 
 class ExtendGrant(Value):
@@ -98,7 +98,7 @@ class RevokeGrant(Value):
 
     reason: Reason
     above: tuple[Holder, ...] = ()
-    children: tuple[str, ...] = ()
+    seen: int = 0
 
 
 class NarrowWithAncestor(Value):
@@ -107,7 +107,7 @@ class NarrowWithAncestor(Value):
     ancestor_id: str
     scope: Scope
     reason: Reason
-    children: tuple[str, ...] = ()
+    seen: int = 0
 
 
 class RevokeWithAncestor(Value):
@@ -115,7 +115,7 @@ class RevokeWithAncestor(Value):
 
     ancestor_id: str
     reason: Reason
-    children: tuple[str, ...] = ()
+    seen: int = 0
 
 
 class CarryOverGrant(Value):

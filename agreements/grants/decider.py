@@ -135,14 +135,14 @@ def _narrow(state: Grant, command: NarrowGrant, actor: Actor, now: datetime) -> 
         )
     if command.scope == scope:
         raise Invalid("nothing_changes", f"Grant {state.id} allows just that already.")
-    _same_children(state, command.children)
+    _unchanged(state, command.seen)
     return [GrantNarrowed(scope=command.scope, reason=command.reason, by=actor.person_id, at=now)]
 
 
 def _follow(state: Grant, command: NarrowWithAncestor, actor: Actor, now: datetime) -> Sequence[Event]:
     if state.scope is None or state.status is GrantStatus.REVOKED or excesses(command.scope, state.scope):
         raise _changed(state)
-    _same_children(state, command.children)
+    _unchanged(state, command.seen)
     return [
         GrantNarrowed(
             scope=command.scope, reason=command.reason, by=actor.person_id, ancestor_id=command.ancestor_id, at=now
@@ -202,7 +202,7 @@ def _revoke(
         check_above(state, command.above, actor)
     if state.status is GrantStatus.REVOKED:
         raise Conflict("already_revoked", f"Grant {state.id} was revoked before; that cannot be undone.")
-    _same_children(state, command.children)
+    _unchanged(state, command.seen)
     ancestor = command.ancestor_id if isinstance(command, RevokeWithAncestor) else ""
     return [GrantRevoked(reason=command.reason, by=actor.person_id, ancestor_id=ancestor, at=now)]
 
@@ -282,8 +282,8 @@ def _within(state: Grant, scope: Scope, actor: Actor, now: datetime) -> None:
         )
 
 
-def _same_children(state: Grant, seen: tuple[str, ...]) -> None:
-    if state.children != seen:
+def _unchanged(state: Grant, seen: int) -> None:
+    if state.tree_changes != seen:
         raise _changed(state)
 
 

@@ -21,9 +21,10 @@ def evolve(state: Grant, event: Event) -> Grant:
         case GrantIssued():
             return _issued(event)
         case GrantDelegated():
-            return state.model_copy(update={"children": (*state.children, event.child_id)})
+            children = (*state.children, event.child_id)
+            return state.model_copy(update={"children": children, "tree_changes": state.tree_changes + 1})
         case GrantChildExtended():
-            return state
+            return state.model_copy(update={"tree_changes": state.tree_changes + 1})
         case GrantNarrowed() | GrantExtended():
             return state.model_copy(update={"scope": event.scope})
         case GrantSuspended():

@@ -76,9 +76,11 @@ class Grant(Value):
     depth: int = 0
     """Steps from the root."""
     children: tuple[str, ...] = ()
-    """Every grant ever delegated from it, ended ones included, in order.
+    """Every grant ever delegated from it, ended ones included, in order."""
+    tree_changes: int = 0
+    """How often a part of it was passed on, or a child widened.
 
-    The parent keeps them, so that delegating and narrowing cannot both succeed at once on an old view.
+    The parent keeps count, so that passing on and narrowing cannot both succeed at once, each on an old view.
     """
     delegated_only: bool = False
     """Of an institution's grant: nobody runs on it directly, only the holders of what is delegated from it."""

@@ -106,12 +106,12 @@ def following(
     for consequence in consequences:
         one = consequence.grant
         if consequence.becomes is Becomes.REVOKED:
-            yield one, RevokeWithAncestor(ancestor_id=ancestor.id, reason=reason, children=one.children)
+            yield one, RevokeWithAncestor(ancestor_id=ancestor.id, reason=reason, seen=one.tree_changes)
         elif consequence.becomes is Becomes.NARROWED and consequence.scope is not None:
             yield (
                 one,
                 NarrowWithAncestor(
-                    ancestor_id=ancestor.id, scope=consequence.scope, reason=reason, children=one.children
+                    ancestor_id=ancestor.id, scope=consequence.scope, reason=reason, seen=one.tree_changes
                 ),
             )
 

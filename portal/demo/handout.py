@@ -11,7 +11,7 @@ from agreements.errors import NotFound
 from agreements.people import Person
 from portal.composition import Portal
 from portal.demo.cast import SIGN_IN
-from portal.services.grants import GrantView
+from portal.services.grant_views import GrantView
 
 FILE_NAME: Final = "demo.json"
 TOKEN_ROLES: Final = ("coordinator", "partner", "researcher")

@@ -123,6 +123,9 @@ def _grant(object_id: str, _version: int, state: Grant) -> Sequence[Row]:
                 "status": state.status.value,
                 "expires_at": stamp(state.scope.expires_at if state.scope else None),
                 "issued_at": stamp(state.issued_at),
+                "parent_id": state.parent_id,
+                "holder_kind": state.holder.kind.value,
+                "holder_id": state.holder.id,
             },
         )
     ]

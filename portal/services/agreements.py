@@ -253,7 +253,7 @@ class AgreementService:
     def grants_under(self, agreement_id: str) -> tuple[Grant, ...]:
         """The grants under an agreement that were not revoked."""
         rows = self._kernel.store.query(
-            "SELECT grant_id FROM access_grant WHERE agreement_id = ? AND status = 'active' ORDER BY grant_id",
+            "SELECT grant_id FROM access_grant WHERE agreement_id = ? AND status <> 'revoked' ORDER BY grant_id",
             [agreement_id],
         )
         return tuple(self._kernel.state(GRANTS, row["grant_id"]) for row in rows)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
-from agreements.access import Allowed, Denied, Question, Subject, decide_access
+from agreements.access import Allowed, AskedSampling, Denied, Question, Subject, decide_access
 from agreements.actors import Actor
 from agreements.deciders import Value
 from agreements.errors import ConcordatError, Conflict, Forbidden, NotFound, VerificationError
@@ -116,12 +116,13 @@ class CheckpointService:
         checkpoint: Checkpoint,
         operations: frozenset[Operation] = frozenset({Operation.GENERATE}),
         purpose: str | None = None,
+        sampling: AskedSampling | None = None,
     ) -> Allowed | Denied:
         """Whether the actor may do it now, from the live grant, agreement and stage."""
         return decide_access(
             actor,
             Subject(checkpoint_id=checkpoint.id, family=checkpoint.family, stage=checkpoint.stage.value),
-            Question(operations=operations, purpose=purpose),
+            Question(operations=operations, purpose=purpose, sampling=sampling),
             self._grants.usable_by(actor),
             self._kernel.clock(),
         )

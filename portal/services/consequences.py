@@ -83,7 +83,7 @@ class Foresight:
             grant
             for one in (agreement, *schedules)
             for grant in self._agreements.grants_under(one.id)
-            if grant.active_on(now)
+            if grant.live_on(now)
         ]
         if act is Act.AMEND:
             return self._amending(agreement, schedules, grants, now)

@@ -1,6 +1,6 @@
 """The shell around every decider: load the state, decide, commit events and rows in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -97,7 +97,8 @@ class Kernel:
     def _replay(self, steps: Sequence[Step], actor: Actor, idempotency_key: str) -> Committed | None:
         """What the key stands for, if anything. Raises Conflict where that is not what ``steps`` ask for."""
         committed = self.store.committed_under(actor.person_id, idempotency_key)
-        if committed is not None and not all(self._was_done(step, actor, committed) for step in steps):
+        named = {step.aggregate.decider.stream(step.object_id) for step in steps}
+        if committed is not None and not all(self._was_done(step, actor, committed, named) for step in steps):
             raise Conflict(
                 "idempotency_key_reused",
                 "The idempotency key stands for another request.",
@@ -105,8 +106,10 @@ class Kernel:
             )
         return committed
 
-    def _was_done(self, step: Step, actor: Actor, committed: Committed) -> bool:
+    def _was_done(self, step: Step, actor: Actor, committed: Committed, named: Collection[str]) -> bool:
         """Whether ``committed`` did to the step's object, or to one just made, the kind of thing that the step does.
+
+        One just made has another id than the step's, and none of those ``named`` by the other steps.
 
         The step is decided again, at the moment and on the state of then. Values are not compared: what names a fresh
         id or the present moment differs each time.
@@ -116,7 +119,9 @@ class Kernel:
         if stream not in committed.versions:
             if self.store.state(step.aggregate, step.object_id)[1]:
                 return False
-            of_its_kind = [other for other in committed.versions if other.startswith(decider.stream(""))]
+            of_its_kind = [
+                other for other in committed.versions if other.startswith(decider.stream("")) and other not in named
+            ]
             if len(of_its_kind) != 1:
                 return False
             stream = of_its_kind[0]

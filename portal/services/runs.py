@@ -4,10 +4,11 @@ import logging
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 from pydantic import JsonValue
 
-from agreements.access import Allowed, Basis, Draw
+from agreements.access import Allowed, AskedSampling, Basis, Draw
 from agreements.actors import Actor
 from agreements.deciders import Value
 from agreements.dsse import Envelope
@@ -16,7 +17,7 @@ from agreements.ids import new_id
 from agreements.scopes import Operation
 from model_access.build import engine_build
 from model_access.generation import ChoiceDelta, Failed, Finished, GenerationRequest, RunEvent, assemble
-from model_access.metering import Meter
+from model_access.metering import Meter, Settled
 from model_access.receipts import (
     COMPLETED_EVENT,
     RunPredicate,
@@ -42,6 +43,9 @@ SETTLER = Actor.automatic("run-settler")
 """The named rule that settles runs; nobody's command ends a run but the engine's own end."""
 
 INTERRUPTED = "interrupted"
+
+LONGEST_PERIOD = timedelta(days=31)
+"""A month's account may be that old and still be drawn on."""
 
 _SETTLING_THREADS = 4
 
@@ -78,12 +82,21 @@ class RunService:
         self._settling = ThreadPoolExecutor(_SETTLING_THREADS, thread_name_prefix="settle")
 
     @staticmethod
-    def settled_usage(kernel: Kernel) -> Mapping[str, int]:
-        """Tokens charged so far, by account; what the meter starts from."""
+    def settled_usage(kernel: Kernel) -> Mapping[str, Settled]:
+        """Tokens charged and runs begun so far, by account; what the meter starts from.
+
+        Accounts of days, weeks and months that are over are left out: nothing draws on them any more.
+        """
+        oldest = kernel.clock() - LONGEST_PERIOD
         rows = kernel.store.query(
-            "SELECT account, sum(charged_tokens)::BIGINT AS tokens FROM run_account GROUP BY account"
+            """
+            SELECT account, sum(charged_tokens)::BIGINT AS tokens, count(*) AS requests FROM run_account
+            WHERE strpos(account, '@') = 0 OR split_part(account, ':', 2) >= ?
+            GROUP BY account
+            """,
+            [f"{oldest:%Y-%m-%d}"],
         )
-        return {row["account"]: row["tokens"] for row in rows}
+        return {row["account"]: Settled(tokens=row["tokens"], requests=row["requests"]) for row in rows}
 
     def settle_interrupted(self) -> int:
         """Settle runs that an earlier process left open, and say how many.
@@ -102,7 +115,7 @@ class RunService:
                 FailRun(code=INTERRUPTED, message="The portal stopped while it ran.", charged_tokens=charged),
                 SETTLER,
             )
-            self._meter.settle(accounts_of(run.terms), reserved=0, used=charged)
+            self._meter.charge(accounts_of(run.terms), used=charged)
         return len(rows)
 
     @staticmethod
@@ -150,11 +163,11 @@ class RunService:
         terms = self._terms(actor, checkpoint, request, allowed, most_tokens, stream=stream).model_copy(
             update={"accounts": tuple(draw.account for draw in draws)}
         )
-        self._meter.reserve(draws, most_tokens)
+        self._meter.reserve(draws, most_tokens, now=self._kernel.clock())
         try:
             self._kernel.execute(RUNS, terms.run_id, StartRun(terms=terms), actor)
         except BaseException:
-            self._meter.settle(terms.accounts, reserved=most_tokens, used=0)
+            self._meter.release(terms.accounts, reserved=most_tokens)
             raise
         active = ActiveRun(terms)
         self._submit(active, request)
@@ -229,7 +242,13 @@ class RunService:
     def _allowed(
         self, actor: Actor, checkpoint: Checkpoint, request: GenerationRequest, purpose: str | None
     ) -> Allowed:
-        answer = self._checkpoints.access(actor, checkpoint, self.operations_for(request), purpose)
+        sampling = AskedSampling(
+            max_tokens=request.max_tokens,
+            choices=request.choice_count,
+            top_logprobs=request.logprobs or 0,
+            temperature=request.temperature,
+        )
+        answer = self._checkpoints.access(actor, checkpoint, self.operations_for(request), purpose, sampling)
         if isinstance(answer, Allowed):
             return answer
         raise answer.error()

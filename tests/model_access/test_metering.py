@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from agreements.access import Draw
 from agreements.errors import Limited
-from model_access.metering import RATE_WINDOW_S, Meter
+from model_access.metering import RATE_WINDOW_S, Meter, Settled
 
 
 def draw(account: str, budget: int | None, per_minute: int | None) -> Draw:
@@ -27,7 +27,7 @@ class Metering(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.meter = Meter({"a": 10}, lambda: self.now)
+        self.meter = Meter({"a": Settled(10)}, lambda: self.now)
         self.settled = 10
         self.open: list[int] = []
         self.starts: list[float] = []
@@ -115,7 +115,7 @@ def test_the_window_of_a_rate_slides() -> None:
 
 
 def test_what_is_refused_holds_nothing_and_counts_towards_no_rate() -> None:
-    meter = Meter({"a": 95}, lambda: 0.0)
+    meter = Meter({"a": Settled(95)}, lambda: 0.0)
     for _ in range(10):
         with pytest.raises(Limited) as refusal:
             meter.reserve([draw("a", 100, 2)], 6)
@@ -130,7 +130,7 @@ def test_an_account_nobody_used_is_empty() -> None:
 
 
 def test_a_run_is_held_to_every_account_it_draws_on_or_holds_nothing() -> None:
-    meter = Meter({"agreement": 95}, lambda: 0.0)
+    meter = Meter({"agreement": Settled(95)}, lambda: 0.0)
     path = [draw("grant", 50, None), draw("agreement", 100, None)]
     with pytest.raises(Limited) as refused:
         meter.reserve(path, 6)

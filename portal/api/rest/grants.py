@@ -7,7 +7,7 @@ from agreements.grants import Grant
 from agreements.scopes import Scope
 from portal.api.auth import Signed, ThePortal
 from portal.api.rest.shapes import IdempotencyKey, Listing, ObjectId, Reason
-from portal.services.grants import GrantView
+from portal.services.grant_views import GrantView
 
 router = APIRouter(tags=["grants"])
 

@@ -12,7 +12,7 @@ from portal.pages.context import current_actor, now, portal
 from portal.pages.parts import Consequence, budget, confirmed, copyable, empty, fields, go, heading, row, submit
 from portal.pages.words import count, literal, moment, when
 from portal.pages.writing import field, refused
-from portal.services.grants import GrantView
+from portal.services.grant_views import GrantView
 
 actor, here, at = current_actor(), portal(), now()
 
