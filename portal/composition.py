@@ -71,6 +71,7 @@ from portal.services.stale_grants import StaleGrants
 from portal.services.template_rows import CAMPAIGNS, TEMPLATES
 from portal.services.templates import TemplateService
 from portal.services.token_keys import TokenKeyService
+from portal.services.token_plans import TokenPlans
 from portal.services.tokens import TokenService
 from portal.services.webhooks import WebhookService
 from portal.store import Store
@@ -165,10 +166,11 @@ class Portal:
         self.agreement_timeline = AgreementTimeline(kernel, self.agreements)
         self.token_keys = TokenKeyService(kernel, keyring, settings)
         self.last_used = LastUsed(settings.data_dir / "last-used.json")
-        self.tokens = TokenService(kernel, self.grants, self.token_keys, self.last_used, settings)
-        self.refresh = RefreshService(kernel, self.tokens, settings)
+        plans = TokenPlans(kernel, self.grants, self.token_keys, settings)
+        self.tokens = TokenService(kernel, plans, self.token_keys, self.last_used, settings)
+        self.refresh = RefreshService(kernel, self.tokens, plans, settings)
         self.proofs = OnceOnly(clock())
-        self.oauth = OAuthService(kernel, self.tokens, self.refresh, self.grants, self.proofs, settings)
+        self.oauth = OAuthService(kernel, self.tokens, plans, self.refresh, self.grants, self.proofs, settings)
         self.checkpoints = CheckpointService(kernel, self.grants, pool, settings)
         self.runs = RunService(kernel, self.checkpoints, pool, self.meter, settings, sandbox.id)
         self.findings = FindingService(kernel, runs=self.runs, checkpoints=self.checkpoints, people=self.people)

@@ -26,8 +26,9 @@ from portal.services.kernel import Kernel
 from portal.services.refresh import RefreshService
 from portal.services.replays import OnceOnly
 from portal.services.token_keys import TOKEN_AUDIENCE
+from portal.services.token_plans import TokenPlans, Wish
 from portal.services.token_records import PROGRAM_PREFIX
-from portal.services.tokens import IssuedToken, TokenService, Wish
+from portal.services.tokens import IssuedToken, TokenService
 
 CLIENT_CREDENTIALS: Final = "client_credentials"
 REFRESH: Final = "refresh_token"
@@ -62,6 +63,7 @@ class OAuthService:
         self,
         kernel: Kernel,
         tokens: TokenService,
+        plans: TokenPlans,
         refresh: RefreshService,
         grants: GrantService,
         proofs: OnceOnly,
@@ -69,6 +71,7 @@ class OAuthService:
     ) -> None:
         self._kernel = kernel
         self._tokens = tokens
+        self._plans = plans
         self._refresh = refresh
         self._grants = grants
         self._proofs = proofs
@@ -220,9 +223,9 @@ class OAuthService:
         )
 
     def _issue(self, actor: Actor, wish: Wish, parent: Credential | None) -> IssuedToken:
-        command = self._tokens.plan(actor, wish, parent, kind=CredentialKind.ACCESS_TOKEN)
+        command = self._plans.plan(actor, wish, parent, kind=CredentialKind.ACCESS_TOKEN)
         record = self._kernel.execute(CREDENTIALS, command.credential_id, command, actor)
-        return IssuedToken(token=self._tokens.encode(record), record=record)
+        return IssuedToken(token=self._plans.encode(record), record=record)
 
     def _answer(self, issued: IssuedToken, *, issued_token_type: str | None = None) -> TokenAnswer:
         record, now = issued.record, self._kernel.clock()

@@ -14,8 +14,9 @@ from agreements.errors import Conflict, NotFound, Unauthenticated
 from portal.config import Settings
 from portal.services.aggregates import CREDENTIALS
 from portal.services.kernel import Kernel, Step
+from portal.services.token_plans import TokenPlans, Wish
 from portal.services.token_records import TokenRecords
-from portal.services.tokens import IssuedToken, TokenService, Wish
+from portal.services.tokens import IssuedToken, TokenService
 
 REFRESH_PREFIX: Final = "cdrt_"
 """How every refresh token begins, for secret scanners."""
@@ -29,9 +30,10 @@ _SECRET_BYTES = 32
 class RefreshService:
     """Begins families and trades refresh tokens."""
 
-    def __init__(self, kernel: Kernel, tokens: TokenService, settings: Settings) -> None:
+    def __init__(self, kernel: Kernel, tokens: TokenService, plans: TokenPlans, settings: Settings) -> None:
         self._kernel = kernel
         self._tokens = tokens
+        self._plans = plans
         self._settings = settings
         self._records = TokenRecords(kernel)
 
@@ -42,7 +44,7 @@ class RefreshService:
 
     def begin(self, actor: Actor, wish: Wish, parent: Credential | None = None) -> IssuedToken:
         """A token and what keeps it fresh. Raises what issuing raises, and Conflict ``no_refresh``."""
-        days = self._tokens.refresh_days(wish.grant_id or (parent.grant_id if parent else None))
+        days = self._plans.refresh_days(wish.grant_id or (parent.grant_id if parent else None))
         if days == 0:
             raise Conflict(
                 "no_refresh",
@@ -50,7 +52,7 @@ class RefreshService:
                 hint="Issue a token without, and another one when it ends.",
             )
         whole = wish.model_copy(update={"lifetime": timedelta(days=days)})
-        family = self._tokens.plan(actor, whole, parent, kind=CredentialKind.REFRESH_FAMILY)
+        family = self._plans.plan(actor, whole, parent, kind=CredentialKind.REFRESH_FAMILY)
         return self._trade(family, Step(CREDENTIALS, family.credential_id, family), actor, wish.lifetime)
 
     def refresh(self, secret: str, *, client_id: str | None, key_thumbprint: str | None) -> IssuedToken:
@@ -129,11 +131,11 @@ class RefreshService:
                 "expires_at": min(now + idle, family.expires_at),
             }
         )
-        access = self._tokens.fresh(family, min(now + lifetime, family.expires_at)).model_copy(update=below)
+        access = self._plans.fresh(family, min(now + lifetime, family.expires_at)).model_copy(update=below)
         steps = [first, *(Step(CREDENTIALS, one.credential_id, one) for one in (refresh, access))]
         self._kernel.execute_all(steps, actor)
         record = self._records.get(access.credential_id)
-        return IssuedToken(token=self._tokens.encode(record), record=record, refresh_token=secret)
+        return IssuedToken(token=self._plans.encode(record), record=record, refresh_token=secret)
 
 
 _CARRIED = tuple(name for name in IssueCredential.model_fields if name != "credential_id")

@@ -323,6 +323,29 @@ def test_a_rotated_token_is_replaced_by_one_as_wide(world: World) -> None:
     assert {one.value for one in opens.operations} == {"score"}
 
 
+def test_the_purpose_of_a_narrowed_token_fits_what_is_left(world: World) -> None:
+    grant = world.grant()
+    one, other, *_ = sorted(grant.scope.purposes) if grant.scope else ("", "")
+    text = person_token(world, grant, purpose=one)
+
+    def purpose_of(*purposes: str) -> str | None:
+        made = token(world, exchange(text, authorization_details=details(purposes=list(purposes))))
+        return world.portal.tokens.authenticate(made.access_token).purpose
+
+    assert purpose_of(one, other) == one
+    assert purpose_of(other) == other
+    assert world.portal.tokens.authenticate(token(world, exchange(text)).access_token).purpose == one
+
+
+def test_a_grant_for_key_holders_is_drawn_on_with_the_key_alone(world: World) -> None:
+    grant, key = world.grant(holder_bound=True), new_key()
+    text = person_token(world, grant, key_thumbprint=thumbprint_of(key))
+    actor = who(world, text, thumbprint_of(key))
+    assert world.portal.runs.begin(actor, "ladder-l", ask(), purpose=PURPOSE).terms.grant_id == grant.id
+    unproven = world.portal.tokens.look_up(text).actor
+    assert code(lambda: world.portal.runs.begin(unproven, "ladder-l", ask(), purpose=PURPOSE)) == "proof_required"
+
+
 def test_a_delegate_acts_for_the_subject_and_only_with_the_grant(world: World) -> None:
     grant = world.grant()
     text = person_token(world, grant)
