@@ -17,7 +17,7 @@ from agreements.clauses.base import WORDS
 from portal.pages.words import literal, sentence
 from portal.pages.writing import field
 
-Shape = Literal["whole number", "yes or no", "choice", "set", "rows", "line"]
+Shape = Literal["whole number", "yes or no", "choice", "set", "rows", "line", "number", "part"]
 
 Offered = Mapping[str, Sequence[str]]
 """What may be chosen for a field besides what stands there, by the field's name."""
@@ -32,8 +32,8 @@ class Spec:
     name: str
     shape: Shape
     optional: bool
-    least: int | None = None
-    most: int | None = None
+    least: float | None = None
+    most: float | None = None
     """The bounds of a number; of a line, how long it may be."""
     options: tuple[str, ...] = ()
     """The values there are; empty where new ones may be typed."""
@@ -82,6 +82,11 @@ def _spec(schema: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> Spe
             return Spec(name, "yes or no", optional)
         case "integer":
             return Spec(name, "whole number", optional, least=entry.get("minimum"), most=entry.get("maximum"))
+        case "number":
+            least, most = float(entry.get("minimum", 0)), float(entry["maximum"])
+            return Spec(name, "number", optional, least=least, most=most)
+        case "object":
+            return Spec(name, "part", optional, columns=_specs(schema, entry, leave_out=frozenset()))
         case "array":
             item = _resolved(schema, entry["items"])
             if "properties" in item:
@@ -98,7 +103,7 @@ def blank(spec: Spec) -> Any:
     match spec.shape:
         case "yes or no":
             return False
-        case "whole number":
+        case "whole number" | "number":
             return spec.least or 0
         case "choice":
             return spec.options[0]
@@ -121,8 +126,16 @@ def read(form: str, path: str, spec: Spec, before: Any) -> Any:
             for row, given in zip(_rows(form, path, before), _given(form, path, spec, before), strict=True)
         ]
         return rows or (None if spec.optional else [])
+    if spec.shape == "part":
+        known = before or {}
+        part = {
+            column.name: read(form, f"{path}.{column.name}", column, known.get(column.name, blank(column)))
+            for column in spec.columns
+        }
+        # What is left empty is not said, and has its default.
+        return {name: value for name, value in part.items() if value not in ("", [], None)} or None
     value = st.session_state.get(field(form, path), before)
-    if spec.optional and value in ("", []):
+    if spec.optional and (value in ("", []) or value is False):
         return None
     return value.strip() if isinstance(value, str) else value
 
@@ -132,6 +145,13 @@ def draw(form: str, path: str, spec: Spec, before: Any, offered: Offered) -> Non
     if spec.shape == "rows":
         _draw_rows(form, path, spec, before, offered)
         return
+    if spec.shape == "part":
+        known = before or {}
+        with st.container(border=True):
+            st.markdown(f"**{spec.label}**" + (f" ({NOT_SET} if all is left empty)" if spec.optional else ""))
+            for column in spec.columns:
+                draw(form, f"{path}.{column.name}", column, known.get(column.name, blank(column)), offered)
+        return
     key = field(form, path)
     if key not in st.session_state:
         st.session_state[key] = _held(spec, before)
@@ -140,7 +160,9 @@ def draw(form: str, path: str, spec: Spec, before: Any, offered: Offered) -> Non
         case "yes or no":
             st.checkbox(label, key=key, persist_state="session")
         case "whole number":
-            _number(label, key, spec)
+            _number(label, key, spec, step=1)
+        case "number":
+            _number(label, key, spec, step=0.1)
         case "choice":
             # Emptied, such a field is not set; one that needs a value cannot be emptied.
             index = None if spec.optional else 0
@@ -156,13 +178,17 @@ def draw(form: str, path: str, spec: Spec, before: Any, offered: Offered) -> Non
         case "set":
             _set(label, key, spec, before, offered)
         case _:
-            st.text_input(label, key=key, max_chars=spec.most, persist_state="session")
+            st.text_input(label, key=key, max_chars=int(spec.most) if spec.most else None, persist_state="session")
 
 
 def _held(spec: Spec, value: Any) -> Any:
     """A value as its widget keeps it."""
     if spec.shape == "set":
         return sorted(str(each) for each in value or ())
+    if spec.shape == "yes or no":
+        return bool(value)
+    if spec.shape == "number" and value is not None:
+        return float(value)
     return "" if spec.shape == "line" and value is None else value
 
 
@@ -170,7 +196,7 @@ def _named(value: str) -> str:
     return value.replace("_", " ")
 
 
-def _number(label: str, key: str, spec: Spec) -> None:
+def _number(label: str, key: str, spec: Spec, *, step: float) -> None:
     if spec.least is not None and spec.most is not None:
         label += f", {spec.least:,} to {spec.most:,}"
     st.number_input(
@@ -178,7 +204,7 @@ def _number(label: str, key: str, spec: Spec) -> None:
         value=None,
         min_value=spec.least,
         max_value=spec.most,
-        step=1,
+        step=step,
         key=key,
         placeholder=NOT_SET if spec.optional else "",
         persist_state="session",
