@@ -6,6 +6,7 @@ from typing import Final
 
 from portal.demo import (
     changes,
+    delegating,
     duties,
     founding,
     framework,
@@ -89,6 +90,7 @@ CHAPTERS: Final = (
     Chapter("partners report", duties.partners_report_on_the_year),
     Chapter("Lakeside answers an offer", under_way.lakeside_answers),
     Chapter("the lab prepares", under_way.lab_prepares),
+    Chapter("Northgate delegates", delegating.northgate_delegates),
     Chapter("this week", larger_sizes.this_week),
 )
 

@@ -118,8 +118,13 @@ def test_northgates_grant_went_on_through_two_amendments(opened: Portal, coordin
     assert [limits and limits.token_budget for limits in budgets] == [1_200_000, 2_000_000]
     assert first.grace_ends_at is not None
     assert first.grace_ends_at < datetime.now(UTC)
-    (grant,) = (view for view in opened.grants.list(coordinator) if view.grant.institution_id == NORTHGATE)
+    grant, *below = sorted(
+        (view for view in opened.grants.list(coordinator) if view.grant.institution_id == NORTHGATE),
+        key=lambda view: view.grant.depth,
+    )
     assert grant.active
+    assert [view.grant.holder.kind.value for view in below] == ["person", "program"]
+    assert all(view.active for view in below)
     assert grant.grant.agreement_digest == third.digest
 
 

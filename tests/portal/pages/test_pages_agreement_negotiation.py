@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from agreements.agreement import Agreement, AgreementStatus, Change, VersionStatus
 from agreements.clauses import Clause, NamedUsers, PermittedUses, Term, UsageLimits, clause_kinds, only, parse_clauses
 from agreements.clauses.base import WORDS
+from agreements.limits import Hours, Sampling
 from agreements.standard_terms import template
 from portal.pages.clause_fields import blank, specs_of
 from tests.agreements.silent import HIDDEN, silent_terms
@@ -144,6 +145,22 @@ def test_uses_are_listed_one_by_one_and_the_sets_follow(world: World) -> None:
     uses = existing(only(now_of(world, agreement).clauses, PermittedUses))
     assert (set(uses.purposes), set(uses.checkpoints)) == ({"bias-audit"}, {"ladder-s"})
     assert existing(existing(uses.uses)[0].token_budget) == 1000
+
+
+def test_finer_limits_of_usage_are_edited_and_left_out_again(world: World) -> None:
+    agreement = world.agreement(until="draft")
+    app = world.screen(world.coordinator, "agreements", agreement=agreement.id)
+    form, path = f"agreement.edit:{agreement.id}", f"agreement.edit:{agreement.id}.usage-limits"
+    app.number_input(key=f"{path}.sampling.max_tokens").set_value(64)
+    app.number_input(key=f"{path}.sampling.max_temperature").set_value(0.5)
+    app.text_input(key=f"{path}.hours.opens").set_value("09:00")
+    app.checkbox(key=f"{path}.holder_bound").set_value(True)
+    app.number_input(key=f"{path}.concurrency").set_value(3)
+    click(app, f"{form}.act")
+    limits = existing(only(now_of(world, agreement).clauses, UsageLimits))
+    assert limits.sampling == Sampling(max_tokens=64, max_temperature=0.5)
+    assert limits.hours == Hours(opens="09:00")
+    assert (limits.holder_bound, limits.concurrency, limits.periods) == (True, 3, None)
 
 
 def test_a_draft_changed_by_somebody_else_meanwhile_is_pointed_out(world: World) -> None:
