@@ -65,6 +65,7 @@ class Ticked(Value):
     narrowed: int = 0
     suspended: int = 0
     restored: int = 0
+    """Rungs taken back: suspensions lifted and narrowings ended."""
     announced: int = 0
     failed: tuple[str, ...] = ()
     """Agreements at which something was refused; the portal's log says what. The others were attended to."""
@@ -183,8 +184,15 @@ class Clockwork:
             agreement = self._kernel.state(AGREEMENTS, agreement.id)
 
     def _take(self, agreement: Agreement, rung: Rung, late: LateDuties | None, done: Counter[str]) -> None:
-        if rung.kind is RungKind.RESTORE:
-            self._restore(agreement, rung)
+        if rung.kind is RungKind.LIFT:
+            for suspension in agreement.open_suspensions:
+                if suspension.by_id != DUTY_LADDER.person_id:
+                    continue
+                lift = parse(Lift, {"number": suspension.number, "reason": rung.statement})
+                self._kernel.execute(AGREEMENTS, agreement.id, lift, DUTY_LADDER)
+                done["restored"] += 1
+        elif rung.kind is RungKind.WIDEN:
+            self._kernel.execute(AGREEMENTS, agreement.id, parse(Widen, {"reason": rung.statement}), DUTY_LADDER)
             done["restored"] += 1
         elif rung.kind is RungKind.NARROW and late is not None:
             fields = {
@@ -204,17 +212,6 @@ class Clockwork:
             }
             self._kernel.execute(AGREEMENTS, agreement.id, parse(Suspend, fields), DUTY_LADDER)
             done["suspended"] += 1
-
-    def _restore(self, agreement: Agreement, rung: Rung) -> None:
-        """Come down as it went up, the last rung first; only from rungs that the ladder itself took."""
-        narrowing = agreement.narrowing
-        for suspension in agreement.open_suspensions:
-            if suspension.by_id != DUTY_LADDER.person_id:
-                continue
-            lift = parse(Lift, {"number": suspension.number, "reason": rung.statement})
-            self._kernel.execute(AGREEMENTS, agreement.id, lift, DUTY_LADDER)
-        if narrowing is not None and narrowing.by_id == DUTY_LADDER.person_id:
-            self._kernel.execute(AGREEMENTS, agreement.id, parse(Widen, {"reason": rung.statement}), DUTY_LADDER)
 
     def _announce(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
         remind_days = self._book.remind_days(agreement)

@@ -142,9 +142,34 @@ def test_more_time_and_waivers_bring_access_down_the_ladder(world: World) -> Non
     world.clock.advance(days=20)
     assert world.portal.clockwork.tick().narrowed == 1
     world.portal.duties.waive(world.actor("ada"), agreement.id, FIRST, reason="one is enough")
-    assert world.portal.clockwork.tick().restored == 0
-    do(world, agreement, SECOND)
     assert world.portal.clockwork.tick().restored == 1
+    assert duty(world, agreement, SECOND).late_days == 9
+    assert access(world) == "allowed"
+
+
+def test_access_opens_when_the_duty_it_was_suspended_for_is_fulfilled(world: World) -> None:
+    agreement = opened(world)
+    world.clock.advance(days=58 + 4)
+    world.portal.clockwork.tick()
+    world.clock.advance(days=4)
+    world.portal.clockwork.tick()
+    assert access(world) == "agreement_suspended"
+    assert duty(world, agreement, SECOND).late_days == 10
+    do(world, agreement, FIRST)
+    assert world.portal.clockwork.tick().restored == 2
+    assert access(world) == "allowed"
+    assert "Late by now: Feedback (feedback/2027-01-18), 10 days." in state(world, agreement).suspensions[0].lift_reason
+
+
+def test_a_suspension_steps_down_to_the_narrowing_that_another_duty_has_reached(world: World) -> None:
+    agreement = opened(world)
+    world.clock.advance(days=70)
+    world.portal.clockwork.tick()
+    world.clock.advance(days=3)
+    assert access(world, Operation.SCORE) == "agreement_suspended"
+    do(world, agreement, FIRST)
+    assert world.portal.clockwork.tick().restored == 1
+    assert (access(world), access(world, Operation.SCORE)) == ("access_narrowed", "allowed")
 
 
 def test_measures_of_people_are_theirs_to_end(world: World) -> None:
@@ -221,6 +246,24 @@ def test_an_amendment_that_takes_the_ladder_away_takes_back_what_it_did(world: W
     ticked = world.portal.clockwork.tick()
     assert (ticked.restored, ticked.narrowed) == (1, 0)
     assert state(world, agreement).narrowing is None
+
+
+def test_ten_years_of_weekly_feedback_renewed_are_reminded_of_and_seen(world: World) -> None:
+    ada, term = world.actor("ada"), {"days": 3660, "renewals": 20, "renewal_window_days": None, "text": "Long."}
+    agreement = opened(world, term=term, feedback={"every_weeks": 1})
+    for _ in range(9):
+        world.portal.agreements.propose(ada, agreement.id, change="renewal")  # type: ignore[arg-type]  # as a client sends it
+        sign_by_both(world, world.portal.agreements.offer(ada, agreement.id))
+    world.clock.advance(days=30)
+    ticked = world.portal.clockwork.tick()
+    assert (ticked.failed, ticked.reminded, ticked.narrowed) == ((), 5, 1)
+    assert len(world.portal.duties.board(world.actor("ben"), horizon_days=30)) == 8
+    assert len(world.portal.duties.of_agreement(ada, agreement.id)) == 36_600 // 7 + 2
+    assert world.portal.duties.calendar(world.actor("ben"))
+    world.portal.agreements.propose(ada, agreement.id, change="renewal")  # type: ignore[arg-type]  # as a client sends it
+    with pytest.raises(Conflict) as refusal:
+        world.portal.agreements.offer(ada, agreement.id)
+    assert refusal.value.code == "term_too_far"
 
 
 def test_without_a_ladder_there_are_reminders_only(world: World) -> None:
