@@ -68,8 +68,10 @@ def effect_of(reason: SuspensionReason, clause: SafeHarbour | None, now: datetim
     if clause is None:
         return SuspensionEffect(takes_effect_at=now)
     at_once = reason in {SuspensionReason.REQUESTED, *(clause.immediate_reasons or ())}
+    hours = 0 if at_once else clause.notice_hours or 0
     return SuspensionEffect(
-        takes_effect_at=now if at_once else now + timedelta(hours=clause.notice_hours or 0),
+        takes_effect_at=now + timedelta(hours=hours),
+        notice_hours=hours,
         appeal_until=None if clause.appeal_days is None else now + timedelta(days=clause.appeal_days),
         decision_days=clause.decision_days,
         silence_lifts=clause.on_silence == "lifted",

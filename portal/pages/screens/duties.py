@@ -95,7 +95,7 @@ def listing() -> None:
             icon="event_available",
         )
         return
-    reporting(agreements, at)
+    reporting(actor, agreements, at)
     institutions = {agreement.institution_id: agreement.institution_name for agreement in agreements}
     titles = {agreement.id: f"{agreement.institution_name}: {agreement.title}" for agreement in agreements}
     view = pick_view("View", "view", _VIEWS, screen=_SCREEN)
