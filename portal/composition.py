@@ -244,7 +244,8 @@ class Portal:
         return portal
 
     def close(self) -> None:
-        """End the workers, wait for what is settling, and close the file."""
+        """Let the delivery under way end, end the workers, wait for what is settling, and close the file."""
+        self.outbox.close()
         self.pool.close()
         self.runs.close()
         self.store.close()

@@ -49,8 +49,8 @@ _STEPS = {DutyState.DUE: Step.DUE_SOON, DutyState.OVERDUE: Step.OVERDUE}
 class Outbox(Protocol):
     """What brings notices out of the portal."""
 
-    def deliver_due(self, now: datetime) -> OutboxReport:
-        """Send whatever is due."""
+    def deliver_due(self, stop: threading.Event | None = None) -> OutboxReport:
+        """Send whatever is due, or what can be sent until ``stop`` is set."""
         ...
 
 
@@ -68,7 +68,8 @@ class Ticked(Value):
     """Rungs taken back: suspensions lifted and narrowings ended."""
     announced: int = 0
     failed: tuple[str, ...] = ()
-    """Agreements at which something was refused; the portal's log says what. The others were attended to."""
+    """Agreements at which something was refused or went wrong; the portal's log says what. The others were attended
+    to."""
     outbox: OutboxReport = OutboxReport()
 
 
@@ -84,7 +85,12 @@ class Clockwork:
         self._ticking = threading.Lock()  # a tick by command and one by the thread would both take the same rung
 
     def tick(self) -> Ticked:
-        """Bring everything to where it should be now. Blocks until it is, deliveries included."""
+        """Bring everything to where it should be now, then send what is due. Blocks until both are done."""
+        ticked = self.carry_out()
+        return ticked.model_copy(update={"outbox": self._outbox.deliver_due()})
+
+    def carry_out(self) -> Ticked:
+        """Bring every agreement to where it should be now. Sends nothing: it waits for nobody outside the portal."""
         with self._ticking:
             now = self._kernel.clock()
             done: Counter[str] = Counter()
@@ -96,29 +102,36 @@ class Clockwork:
                 except ConcordatError as refusal:
                     logger.warning("the clockwork is refused at %s: %s", agreement_id, refusal)
                     failed.append(agreement_id)
-            report = self._outbox.deliver_due(now)
-            return Ticked(at=now, agreements=len(living), failed=tuple(failed), outbox=report, **done)
+                except Exception as error:
+                    # Whatever is wrong with one agreement, the others are attended to.
+                    logger.exception("the clockwork fails at %s: %s", agreement_id, type(error).__name__)
+                    failed.append(agreement_id)
+            return Ticked(at=now, agreements=len(living), failed=tuple(failed), **done)
 
     @contextmanager
     def running(self, every_s: float) -> Iterator[None]:
-        """Tick at once and then every so many seconds, in a thread that ends with the block."""
+        """Carry out and deliver, at once and then every so many seconds, in two threads that end with the block.
+
+        Apart, so that an endpoint that hangs never holds up what agreements say. Ending waits for the delivery attempt
+        under way, about ten seconds at most.
+        """
         stop = threading.Event()
-        thread = threading.Thread(target=self._run, args=(stop, every_s), name="clockwork", daemon=True)
-        thread.start()
+
+        def deliver() -> None:
+            self._outbox.deliver_due(stop)
+
+        threads = [
+            threading.Thread(target=_repeat, args=(work, stop, every_s), name=name, daemon=True)
+            for name, work in (("clockwork", self.carry_out), ("deliveries", deliver))
+        ]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             stop.set()
-            thread.join()
-
-    def _run(self, stop: threading.Event, every_s: float) -> None:
-        with ThreadPoolExecutor(1, thread_name_prefix="tick") as hand:
-            while not stop.is_set():
-                # An error nobody foresaw must not end the clock for good: it is kept by the future, and logged.
-                error = hand.submit(self.tick).exception()
-                if error is not None:
-                    logger.error("a tick of the clockwork failed", exc_info=error)
-                stop.wait(every_s)
+            for thread in threads:
+                thread.join()
 
     def _living(self) -> tuple[str, ...]:
         """Everything under negotiation, in force or ended, until its books are closed."""
@@ -236,3 +249,13 @@ class Clockwork:
         for notice in fresh:
             self._notices.raise_(notice, by=by)
         return len(fresh)
+
+
+def _repeat(work: Callable[[], object], stop: threading.Event, every_s: float) -> None:
+    with ThreadPoolExecutor(1) as hand:
+        while not stop.is_set():
+            # An error nobody foresaw must not end the thread for good: it is kept by the future, and logged.
+            error = hand.submit(work).exception()
+            if error is not None:
+                logger.error("the thread %r failed", threading.current_thread().name, exc_info=error)
+            stop.wait(every_s)
