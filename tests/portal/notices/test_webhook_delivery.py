@@ -272,6 +272,7 @@ def outside(
     for by, at, names in (("ben", "north", north), ("dan", "south", south)):
         for name in names:
             world.portal.webhooks.register(world.actor(by), institution_id=at, url=f"https://hooks.example.org/{name}")
+            world.clock.advance(seconds=1)
     for place in range(number):
         world.portal.notices.raise_(notice(f"n{place:03}"))
         world.portal.notices.raise_(notice(f"s{place:03}", institution_id="south"))
