@@ -250,8 +250,8 @@ def widen(state: Agreement, command: Widen, actor: Actor, now: datetime) -> Sequ
 
 
 def terminate(state: Agreement, command: Terminate, actor: Actor, now: datetime) -> Sequence[Event]:
-    """Either party ends it; every grant under it ends with the next request."""
-    if not actor.is_coordinator:
+    """Either party ends it, or the rule that ends schedules with their framework; every grant under it ends with it."""
+    if not (actor.is_coordinator or actor.is_automatic):
         signatory(state, actor)
     running(state, now)
     return [AgreementEnded(status=AgreementStatus.TERMINATED, reason=command.reason, at=now)]

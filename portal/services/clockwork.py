@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from agreements.actors import Actor
-from agreements.agreement import Agreement, LapseAppeal, Lift, Narrow, Suspend, Widen
+from agreements.agreement import Agreement, LapseAppeal, Lift, Narrow, Suspend, Terminate, Widen
 from agreements.clauses import LateDuties, SafeHarbour, SuspensionReason, Vetting
 from agreements.deciders import Value
 from agreements.duties import DutyState, Remind, Step
@@ -22,8 +23,8 @@ from agreements.errors import ConcordatError
 from agreements.lateness import Rung, RungKind, ladder_step, measures_of
 from portal.inputs import parse
 from portal.notices.model import Notice
-from portal.services import announcements
-from portal.services.aggregates import AGREEMENTS
+from portal.services import announcements, news
+from portal.services.aggregates import AGREEMENTS, GRANTS
 from portal.services.duties import Passports
 from portal.services.duty_book import DutyBook
 from portal.services.duty_rows import LEDGERS
@@ -39,6 +40,9 @@ DUTY_LADDER = Actor.automatic("duty-ladder")
 
 APPEALS_CLOCK = Actor.automatic("appeals-clock")
 """The named rule that records that an appeal was not decided in time."""
+
+FRAMEWORK_WATCH = Actor.automatic("framework-watch")
+"""The named rule that ends schedules with the framework that they belong to."""
 
 EXPIRY_WATCH = Actor.automatic("expiry-watch")
 """The named rule that tells of what ends soon."""
@@ -60,6 +64,8 @@ class Ticked(Value):
     at: datetime
     agreements: int
     """How many were looked at."""
+    ended: int = 0
+    """Schedules whose framework was over."""
     appeals_lapsed: int = 0
     reminded: int = 0
     narrowed: int = 0
@@ -96,16 +102,17 @@ class Clockwork:
             done: Counter[str] = Counter()
             failed = []
             living = self._living()
-            for agreement_id in living:
+            work = [(agreement_id, partial(self._attend, agreement_id)) for agreement_id in living]
+            for object_id, attend in [*work, *self._to_tell()]:
                 try:
-                    self._attend(agreement_id, now, done)
+                    attend(now, done)
                 except ConcordatError as refusal:
-                    logger.warning("the clockwork is refused at %s: %s", agreement_id, refusal)
-                    failed.append(agreement_id)
+                    logger.warning("the clockwork is refused at %s: %s", object_id, refusal)
+                    failed.append(object_id)
                 except Exception as error:
-                    # Whatever is wrong with one agreement, the others are attended to.
-                    logger.exception("the clockwork fails at %s: %s", agreement_id, type(error).__name__)
-                    failed.append(agreement_id)
+                    # Whatever is wrong with one object, the others are attended to.
+                    logger.exception("the clockwork fails at %s: %s", object_id, type(error).__name__)
+                    failed.append(object_id)
             return Ticked(at=now, agreements=len(living), failed=tuple(failed), **done)
 
     @contextmanager
@@ -141,9 +148,23 @@ class Clockwork:
         )
         return tuple(row["agreement_id"] for row in rows)
 
+    def _to_tell(self) -> Iterator[tuple[str, Callable[[datetime, Counter[str]], None]]]:
+        """What has news without anything to attend to: agreements that are over, and passports."""
+        over = self._kernel.store.query(
+            "SELECT agreement_id FROM agreement WHERE status IN ('declined', 'withdrawn', 'closed') "
+            "ORDER BY agreement_id"
+        )
+        vetted = self._kernel.store.query("SELECT DISTINCT institution_id FROM passport_item ORDER BY institution_id")
+        yield from ((row["agreement_id"], partial(self._over, row["agreement_id"])) for row in over)
+        yield from ((row["institution_id"], partial(self._vetted, row["institution_id"])) for row in vetted)
+
+    def _over(self, agreement_id: str, now: datetime, done: Counter[str]) -> None:
+        self._news(self._kernel.state(AGREEMENTS, agreement_id), now, done)
+
     def _attend(self, agreement_id: str, now: datetime, done: Counter[str]) -> None:
         """One agreement: appeals first, since a lapse may open access, then reminders, then the ladder."""
         steps: tuple[Callable[[Agreement, datetime, Counter[str]], None], ...] = (
+            self._framework,
             self._appeals,
             self._reminders,
             self._ladder,
@@ -151,6 +172,17 @@ class Clockwork:
         )
         for step in steps:
             step(self._kernel.state(AGREEMENTS, agreement_id), now, done)
+
+    def _framework(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
+        """End a schedule whose framework is over: by its term, or from before schedules were ended with it."""
+        if agreement.framework is None or not agreement.runs_on(now):
+            return
+        framework = self._kernel.state(AGREEMENTS, agreement.framework.agreement_id)
+        if framework.runs_on(now) or framework.ends_at is None:
+            return
+        reason = f"Framework {framework.id}, to which it belongs, ended on {framework.ends_at:%Y-%m-%d %H:%M} UTC."
+        self._kernel.execute(AGREEMENTS, agreement.id, parse(Terminate, {"reason": reason}), FRAMEWORK_WATCH)
+        done["ended"] += 1
 
     def _appeals(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
         for suspension in agreement.suspensions:
@@ -236,6 +268,22 @@ class Clockwork:
         done["announced"] += self._raise(ending, EXPIRY_WATCH)
         told = announcements.told_of(agreement, self._book.ledger(agreement.id))
         done["announced"] += self._raise(told, ANNOUNCER)
+        self._news(agreement, now, done)
+
+    def _news(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
+        """What moved lately at the agreement and its grants."""
+        rows = self._kernel.store.query(
+            "SELECT grant_id FROM access_grant WHERE agreement_id = ? ORDER BY grant_id", [agreement.id]
+        )
+        told = [*news.of_agreement(agreement, now)]
+        for row in rows:
+            told += news.of_grant(agreement, self._kernel.state(GRANTS, row["grant_id"]))
+        done["announced"] += self._raise(news.recent(told, now), ANNOUNCER)
+
+    def _vetted(self, institution_id: str, now: datetime, done: Counter[str]) -> None:
+        """What moved lately in an institution's vetting."""
+        passport = self._passports.state(institution_id)
+        done["announced"] += self._raise(news.recent(news.of_passport(institution_id, passport), now), ANNOUNCER)
 
     def _raise(self, notices: Iterable[Notice], by: Actor) -> int:
         wanted = {notice.id: notice for notice in notices}
