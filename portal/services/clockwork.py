@@ -47,6 +47,9 @@ FRAMEWORK_WATCH = Actor.automatic("framework-watch")
 EXPIRY_WATCH = Actor.automatic("expiry-watch")
 """The named rule that tells of what ends soon."""
 
+Attend = Callable[[datetime, Counter[str]], None]
+"""What is done about one object at a moment, counted."""
+
 _STEPS = {DutyState.DUE: Step.DUE_SOON, DutyState.OVERDUE: Step.OVERDUE}
 
 
@@ -102,7 +105,7 @@ class Clockwork:
             done: Counter[str] = Counter()
             failed = []
             living = self._living()
-            work = [(agreement_id, partial(self._attend, agreement_id)) for agreement_id in living]
+            work: list[tuple[str, Attend]] = [(one, partial(self._attend, one)) for one in living]
             for object_id, attend in [*work, *self._to_tell()]:
                 try:
                     attend(now, done)
@@ -148,7 +151,7 @@ class Clockwork:
         )
         return tuple(row["agreement_id"] for row in rows)
 
-    def _to_tell(self) -> Iterator[tuple[str, Callable[[datetime, Counter[str]], None]]]:
+    def _to_tell(self) -> Iterator[tuple[str, Attend]]:
         """What has news without anything to attend to: agreements that are over, and passports."""
         over = self._kernel.store.query(
             "SELECT agreement_id FROM agreement WHERE status IN ('declined', 'withdrawn', 'closed') "
