@@ -33,7 +33,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "guide" / "webhooks.md"
 @pytest.fixture
 def calling(world: World) -> World:
     """A portal that may call this machine."""
-    return reopened(world, webhook_allow_private=True)
+    return reopened(world, webhook_allow_loopback=True)
 
 
 def registered(world: World, endpoint: Endpoint, by: str = "ben", at: str = "north", **more: Any) -> WebhookView:
@@ -440,6 +440,24 @@ def test_addresses_are_refused_before_anything_is_kept(world: World) -> None:
         )
     assert refused.value.code == "bad_input"
     assert world.size == size
+
+
+@pytest.mark.parametrize(
+    ("setting", "opened"),
+    [
+        ("webhook_allow_private", {"https://10.0.0.1/"}),
+        ("webhook_allow_loopback", {"http://127.0.0.1:1/", "https://[::1]/"}),
+    ],
+)
+def test_private_networks_and_this_machine_are_opened_apart(world: World, setting: str, opened: set[str]) -> None:
+    webhooks, ben = reopened(world, **{setting: True}).portal.webhooks, world.actor("ben")
+    for url in ("https://10.0.0.1/", "http://127.0.0.1:1/", "https://[::1]/", "https://[fd00:ec2::254]/"):
+        if url in opened:
+            assert webhooks.register(ben, institution_id="north", url=url).webhook.url == url
+            continue
+        with pytest.raises(Invalid) as refused:
+            webhooks.register(ben, institution_id="north", url=url)
+        assert refused.value.code == "webhook_address_refused"
 
 
 def test_others_webhooks_are_as_if_they_were_not_there(calling: World, endpoint: Endpoint) -> None:
