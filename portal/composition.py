@@ -47,6 +47,7 @@ from portal.services.duty_rows import LEDGERS
 from portal.services.grants import GrantService
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Clock, Kernel
+from portal.services.lab_keys import LabKeys
 from portal.services.log import LogService
 from portal.services.notices import NoticeService
 from portal.services.outbox import OutboxService
@@ -128,7 +129,7 @@ class Portal:
         self.keyring = keyring
         self.pool = pool
         self.sandbox = sandbox
-        self.kernel = kernel = Kernel(store=store, clock=clock, lab_key=keyring.own("lab"))
+        self.kernel = kernel = Kernel(store=store, clock=clock, lab_keys=LabKeys(store, keyring))
         self.meter = Meter(RunService.settled_usage(kernel), time.monotonic)
         issuer = TokenIssuer(keyring.own("token"), issuer=settings.issuer, audience=TOKEN_AUDIENCE)
         self.institutions = InstitutionService(kernel, keyring)

@@ -167,6 +167,7 @@ def _bundle(data: bytes, vkey: str | None, keys: Sequence[PublicKey]) -> Proof:
     signed = {
         place: f"{one.signer_name}, {one.role or 'signatory'} for the {one.party.value}, "
         f"{one.signed_at:%Y-%m-%d %H:%M:%S} UTC, key in the custody of {_CUSTODIANS[one.custody]}"
+        + (f", {one.key_origin}" if one.key_origin else "")
         for place, one in every.items()
     }
     return Proof(

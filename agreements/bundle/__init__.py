@@ -80,6 +80,8 @@ class ProvedSignature(Value):
     role: str
     public_key: str
     custody: Custody
+    key_origin: str
+    """How the key came, as the lab recorded it; empty where nothing is known."""
     signed_at: datetime
 
 
@@ -212,6 +214,7 @@ def _proved(version: CheckedVersion) -> Iterator[ProvedSignature]:
             role=signer.role,
             public_key=key.public_key,
             custody=key.custody,
+            key_origin=key.origin,
             signed_at=signer.signed_at,
         )
 

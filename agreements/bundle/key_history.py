@@ -25,7 +25,14 @@ def keys_told(events: Iterable[Event]) -> tuple[RegisteredKey, ...]:
         match event:
             case InstitutionKeyRegistered() if event.public_key not in keys:
                 keys[event.public_key] = RegisteredKey(
-                    public_key=event.public_key, custody=event.custody, proof=event.proof, registered_at=event.at
+                    public_key=event.public_key,
+                    custody=event.custody,
+                    proof=event.proof,
+                    registered_at=event.at,
+                    registered_by=event.by,
+                    succession=event.succession,
+                    handed_over_by=event.handed_over_by,
+                    allowed_by=event.allowed_by,
                 )
             case InstitutionKeyRevoked() if event.public_key in keys:
                 keys[event.public_key] = keys[event.public_key].model_copy(update={"revoked_at": event.at})

@@ -114,6 +114,8 @@ def _place(sheet: Sheet, paper: AgreementPaper, place: PaperPlace) -> None:
     sheet.beside("Signed", moment(signature.signed_at), size=8.5)
     sheet.beside("Key", signature.key_id, size=8.5)
     sheet.beside("Custody of the key", _CUSTODY[signature.custody], size=8.5)
+    if signature.origin:
+        sheet.beside("Origin of the key", signature.origin, size=8.5)
     sheet.beside("Digest signed", signature.document_digest, size=8.5)
 
 

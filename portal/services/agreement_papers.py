@@ -76,8 +76,8 @@ class AgreementPapers:
         from portal.papers.agreement_pdf import agreement_pdf
 
         owners = (agreement.institution_id, LAB)
-        custody = {key.public_key: key.custody for owner in owners for key in self._institutions.get(owner).keys}
-        return agreement_pdf(AgreementPaper.of(agreement, version, self._kernel.clock(), custody))
+        keys = {key.public_key: key for owner in owners for key in self._institutions.get(owner).keys}
+        return agreement_pdf(AgreementPaper.of(agreement, version, self._kernel.clock(), keys))
 
     def _key_events(self, institution_id: str) -> list[tuple[int, Event]]:
         """What happened to a party's keys, and nothing else of it: its address stays where it is."""

@@ -9,7 +9,8 @@ from agreements.agreement import Agreement, EditDraft, Offer
 from agreements.bundle import KeyOwner, KeyRecord, RegisteredKey, SignedVersion, Signer, build_bundle
 from agreements.canonical import canonical_bytes
 from agreements.inclusion import InclusionEvidence
-from agreements.institutions import Custody, possession_challenge
+from agreements.institutions import Custody
+from agreements.key_succession import possession_challenge
 from agreements.keys import SigningKey
 from agreements.log_head import LogHead, NoteSigner, sign_head
 from agreements.merkle import Tree, leaf_hash
@@ -95,7 +96,7 @@ def key_entries(keys: KeyRecord) -> list[dict[str, Any]]:
         for key in owner.keys:
             body = key.model_dump(mode="json")
             at, revoked_at = body.pop("registered_at"), body.pop("revoked_at")
-            told.append(("institution:key_registered", {**body, "at": at}))
+            told.append(("institution:key_registered", {**body, "by": body.pop("registered_by"), "at": at}))
             if revoked_at is not None:
                 revoked = {"public_key": key.public_key, "reason": "Rotated.", "at": revoked_at}
                 told.append(("institution:key_revoked", revoked))

@@ -15,13 +15,14 @@ from securesystemslib.signer import SSlibKey
 
 from agreements.actors import LAB
 from agreements.agreement import PAYLOAD_TYPE
-from agreements.bundle import CONTAINER, MAX_BUNDLE_BYTES, BundleProof, verify_bundle
+from agreements.bundle import CONTAINER, MAX_BUNDLE_BYTES, BundleProof, KeyRecord, verify_bundle
 from agreements.bundle.container import is_canonical, pack, unpack
 from agreements.bundle.contents import MANIFEST, MANIFEST_TYPE, Manifest, PartDigest, written
 from agreements.canonical import canonical_bytes, sha256_hex
 from agreements.dsse import sign
 from agreements.errors import ConcordatError, Invalid, TooLarge, VerificationError
 from agreements.institutions import Custody
+from agreements.key_succession import hand_over
 from agreements.keys import SigningKey
 from agreements.log_head import NoteSigner
 from tests.agreements.bundles import (
@@ -376,3 +377,26 @@ def test_the_log_has_to_tell_of_the_very_keys() -> None:
             bundle_of(AGREEMENT, keys=keys, evidence=evidence_of([*told[:4], wrong, *told[5:]]))
         assert refused.value.code == "bad_entry"
     assert refused_at_making(evidence=evidence_of(entries_of(AGREEMENT))).code == "key_not_logged"
+
+
+def handed(statement: dict[str, Any] | None, *, by: SigningKey = PARTNER_KEY) -> KeyRecord:
+    """The institution's key, and one that says that the first signed it over."""
+    new = SigningKey.from_seed(b"n" * 32)
+    after = registered(PARTNER, new, succession=statement, handed_over_by=by.public.raw.hex(), registered_by="Ben")
+    return key_record(institution=[registered(PARTNER, PARTNER_KEY), after])
+
+
+def test_that_a_key_was_signed_over_is_verified_offline() -> None:
+    new = SigningKey.from_seed(b"n" * 32).public.raw.hex()
+    word = hand_over(PARTNER, PARTNER_KEY, public_key=new, number=2).to_json()
+    assert verify_bundle(bundle_of(AGREEMENT, keys=handed(word)), vkey=LOG.vkey).version == 1
+    stranger = SigningKey.generate()
+    for statement, by in (
+        (None, PARTNER_KEY),
+        (hand_over(PARTNER, PARTNER_KEY, public_key=new, number=3).to_json(), PARTNER_KEY),
+        (hand_over(PARTNER, stranger, public_key=new, number=2).to_json(), PARTNER_KEY),
+        (hand_over(PARTNER, stranger, public_key=new, number=2).to_json(), stranger),
+    ):
+        with pytest.raises(VerificationError) as error:
+            bundle_of(AGREEMENT, keys=handed(statement, by=by))
+        assert error.value.code == "not_handed_over"

@@ -90,7 +90,7 @@ def test_who_gives_no_key_is_told_what_that_is_worth(world: World, tmp_path: Pat
 def test_what_is_on_the_files_word_is_told_for_every_signature(world: World) -> None:
     first, ada = world.agreement(), world.actor("ada")
     world.clock.advance(days=30)
-    world.portal.institutions.create_key(ada, "north")
+    world.portal.institutions.create_key(world.actor("ben"), "north")
     bundle = world.portal.papers.bundle(ada, amended(world, first).id)
     before, after = first.signatures[0].public_key, world.portal.institutions.kept_key("north")
     assert before != after
