@@ -17,6 +17,10 @@ MAX_NAMED = 8
 """How many late duties a statement names one by one; it has to stay readable."""
 
 
+MAX_LEFT = 3
+"""How many the reason of a step down names; it is shorter than a statement."""
+
+
 class RungKind(StrEnum):
     """What the ladder asks for."""
 
@@ -24,7 +28,10 @@ class RungKind(StrEnum):
     REMIND = "remind"
     NARROW = "narrow"
     SUSPEND = "suspend"
-    RESTORE = "restore"
+    LIFT = "lift"
+    """End the suspension: no late duty is left for which the clause suspends."""
+    WIDEN = "widen"
+    """End the narrowing: no late duty is left for which the clause narrows."""
 
 
 class Rung(Value):
@@ -100,31 +107,34 @@ def ladder_step(
 
     ``ends_at`` is when the agreement ends, so that no reason threatens what comes after it.
 
-    Access is narrowed before it is suspended, never the other way round, and restored exactly when nothing late is
-    open. Without a clause the ladder takes nothing and takes back what it did under an earlier one.
+    Access is narrowed before it is suspended, never the other way round, and comes down to the rung that the worst duty
+    still late has reached: what was suspended for one duty stays narrowed for another. Without a clause the ladder
+    takes nothing and takes back what it did under an earlier one.
     """
     found = tuple(standings)
     late = sorted((s for s in found if s.state is DutyState.OVERDUE), key=lambda s: (s.due_at, s.duty.key))
-    if not late or clause is None:
-        if measures.own_narrowing or measures.own_suspension:
-            return Rung(kind=RungKind.RESTORE, reasons=(_why_restored(clause, late),))
-        due = [s for s in found if s.state is DutyState.DUE]
-        return _rung(RungKind.REMIND, clause, [*late, *due], now, ends_at) if late or due else Rung()
-    narrowing = _reaching(late, clause.narrow_after_days, measures.excused_narrowing, now)
+    narrowing = _reaching(late, clause.narrow_after_days if clause else None, measures.excused_narrowing, now)
+    suspending = _reaching(late, clause.suspend_after_days if clause else None, measures.excused_suspension, now)
+    # Narrowed first where both are called for, also on the way down, so that access is not wide open in between.
     if narrowing and not measures.narrowed:
         return _rung(RungKind.NARROW, clause, narrowing, now, ends_at)
-    suspending = _reaching(late, clause.suspend_after_days, measures.excused_suspension, now)
+    if measures.own_suspension and not suspending:
+        return _down(RungKind.LIFT, clause, late, now)
+    if measures.own_narrowing and not narrowing:
+        return _down(RungKind.WIDEN, clause, late, now)
     if suspending and not measures.suspended:
         return _rung(RungKind.SUSPEND, clause, suspending, now, ends_at)
-    return _rung(RungKind.REMIND, clause, [*late, *(s for s in found if s.state is DutyState.DUE)], now, ends_at)
+    due = [s for s in found if s.state is DutyState.DUE]
+    return _rung(RungKind.REMIND, clause, [*late, *due], now, ends_at) if late or due else Rung()
 
 
-def _reaching(late: Sequence[Standing], days: int, excused: Sequence[Excused], now: datetime) -> list[Standing]:
-    """Those at least so many days late, less those for which the measure was ended by others."""
+def _reaching(late: Sequence[Standing], days: int | None, excused: Sequence[Excused], now: datetime) -> list[Standing]:
+    """Those at least so many days late, less those for which the measure was ended by others; none without days."""
     return [
         standing
         for standing in late
-        if standing.late_by(now) >= timedelta(days=days)
+        if days is not None
+        and standing.late_by(now) >= timedelta(days=days)
         and not any(e.key == standing.duty.key and standing.due_at <= e.before for e in excused)
     ]
 
@@ -166,13 +176,24 @@ def what_comes(standing: Standing, clause: LateDuties | None, now: datetime, end
         if now < taken_at:
             said = f"Access is {what} on {taken_at:%Y-%m-%d %H:%M} UTC unless it is fulfilled, postponed or waived."
             return said if ends_at is None or taken_at < ends_at else ""
-    return "Access opens again when nothing late is open: hand in the evidence, or ask a coordinator for more time."
+    return (
+        "Access opens again when it is fulfilled, postponed or waived and nothing else is as late: hand in the "
+        "evidence, or ask a coordinator for more time."
+    )
 
 
-def _why_restored(clause: LateDuties | None, late: Sequence[Standing]) -> str:
-    if clause is None and late:
-        return "The agreement no longer says what follows from a late duty."
-    return "Nothing late is open any more."
+def _down(kind: RungKind, clause: LateDuties | None, late: Sequence[Standing], now: datetime) -> Rung:
+    """A step down, with what is still late."""
+    if not late:
+        return Rung(kind=kind, reasons=("Nothing late is open any more.",))
+    if clause is None:
+        return Rung(kind=kind, reasons=("The agreement no longer says what follows from a late duty.",))
+    measure = "suspended" if kind is RungKind.LIFT else "narrowed"
+    left = [f"{s.duty.title} ({s.duty.key}), {_span(s.late_by(now))}" for s in late[:MAX_LEFT]]
+    if len(late) > MAX_LEFT:
+        left.append(f"and {len(late) - MAX_LEFT:,} more")
+    reasons = (f"No late duty is left for which access is {measure}.", f"Late by now: {'; '.join(left)}.")
+    return Rung(kind=kind, reasons=reasons)
 
 
 def _span(late: timedelta) -> str:

@@ -139,6 +139,8 @@ class ImportCredential(Value):
     data: bytes
     issuer_key: KeyHex
     own_key: KeyHex
+    earlier_own_keys: tuple[KeyHex, ...] = ()
+    """Keys with which the lab signed before."""
     """This portal's own key: it takes nothing over from itself."""
     subject_confirmed: bool = False
     """Whether the coordinator says that the subject, though named otherwise, is this institution."""
@@ -244,7 +246,7 @@ def _import(state: Passport, command: ImportCredential, actor: Actor, now: datet
     _refuse_own_institution(command.institution_id, actor)
     issuer = PublicKey.from_raw(bytes.fromhex(command.issuer_key))
     credential = verify_passport(command.data, [issuer])
-    if command.issuer_key == command.own_key:
+    if command.issuer_key in (command.own_key, *command.earlier_own_keys):
         raise Conflict(
             "own_credential",
             "This portal issued the passport itself; it adds nothing to what is recorded here.",

@@ -14,8 +14,11 @@ from agreements.errors import Invalid
 MAX_INTERVAL = 520
 """The widest step of a rule, in its own units."""
 
-MAX_OCCURRENCES = 1000
-"""More than any clause can cause: weekly feedback over the longest term is due 522 times."""
+LONGEST = timedelta(days=36_600)
+"""How far rules are followed: a century, and no agreement is renewed beyond it."""
+
+MAX_OCCURRENCES = LONGEST // timedelta(weeks=1) + 1
+"""More than any clause can cause: what is due every week, for as long as an agreement can run."""
 
 _RULE = re.compile(r"FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)(?:;INTERVAL=([1-9][0-9]{0,2}))?")
 

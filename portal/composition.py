@@ -50,6 +50,7 @@ from portal.services.holders import Holders
 from portal.services.institutions import InstitutionService
 from portal.services.invitations import InvitationService
 from portal.services.kernel import Clock, Kernel
+from portal.services.lab_keys import LabKeys
 from portal.services.last_used import LastUsed
 from portal.services.log import LogService
 from portal.services.notices import NoticeService
@@ -143,7 +144,7 @@ class Portal:
         self.keyring = keyring
         self.pool = pool
         self.sandbox = sandbox
-        self.kernel = kernel = Kernel(store=store, clock=clock, lab_key=keyring.own("lab"))
+        self.kernel = kernel = Kernel(store=store, clock=clock, lab_keys=LabKeys(store, keyring))
         self.meter = Meter(RunService.settled_usage(kernel), time.monotonic)
         self.institutions = InstitutionService(kernel, keyring)
         self.passports = PassportService(kernel, self.institutions)
@@ -269,7 +270,8 @@ class Portal:
         return portal
 
     def close(self) -> None:
-        """End the workers, wait for what is settling, and close the file."""
+        """Let the delivery under way end, end the workers, wait for what is settling, and close the file."""
+        self.outbox.close()
         self.pool.close()
         self.runs.close()
         self.last_used.close(self.kernel.clock())

@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     digest_hour: Annotated[int, Field(ge=0, le=23)] = 6
     """The hour, UTC, from which on the digest of a new day may go out."""
     webhook_allow_private: bool = False
-    """Let webhooks lead to this machine and into private networks."""
+    """Let webhooks lead into private networks, by https; not to loopback addresses."""
+    webhook_allow_loopback: bool = False
+    """Let webhooks lead to this machine, also by plain http; for tests and demonstrations."""
 
     @property
     def url(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from agreements.actors import PartyKind
 from agreements.agreement import PAYLOAD_TYPE as AGREEMENT_TYPE
 from agreements.agreement.export import EXPORT_TYPE, verify_export
-from agreements.bundle import MAGIC, verify_bundle
+from agreements.bundle import MAGIC, ProvedSignature, verify_bundle
 from agreements.canonical import digest_of, parse_json
 from agreements.deciders import Value
 from agreements.dsse import Envelope, verify
@@ -161,18 +161,14 @@ def _agreement(value: dict[str, Any], keys: Sequence[PublicKey]) -> Proof:
 
 
 def _bundle(data: bytes, vkey: str | None, keys: Sequence[PublicKey]) -> Proof:
-    proof = verify_bundle(data, vkey=vkey)
-    used = {f"{one.party.value}_key": one.public_key for one in reversed(proof.signatures)}
-    if proof.lab_key != used.get("lab_key"):
-        used["key_of_the_manifest"] = proof.lab_key
-    every = {proof.lab_key, *(one.public_key for one in proof.signatures)}
-    trusted = {key.raw.hex() for key in keys}
-    if missing := [key.key_id for key in keys if key.raw.hex() not in every]:
-        raise VerificationError("key_did_not_sign", f"The key {missing[0]} signed nothing in this bundle.")
+    proof = verify_bundle(data, keys=keys, vkey=vkey)
+    every = {_place(one, proof.version): one for one in (*proof.signatures, *proof.earlier_signatures)}
+    used = {f"key of {place}": one.public_key for place, one in every.items()} | {"key of the manifest": proof.lab_key}
     signed = {
-        f"signature_{number}": f"{one.signer_name}, {one.role or 'signatory'} for the {one.party.value}, "
+        place: f"{one.signer_name}, {one.role or 'signatory'} for the {one.party.value}, "
         f"{one.signed_at:%Y-%m-%d %H:%M:%S} UTC, key in the custody of {_CUSTODIANS[one.custody]}"
-        for number, one in enumerate(proof.signatures, start=1)
+        + (f", {one.key_origin}" if one.key_origin else "")
+        for place, one in every.items()
     }
     return Proof(
         kind="agreement bundle",
@@ -189,10 +185,14 @@ def _bundle(data: bytes, vkey: str | None, keys: Sequence[PublicKey]) -> Proof:
             log_size=proof.log_size,
         ),
         on_its_word=_facts(
-            **{name: key for name, key in sorted(used.items()) if key not in trusted},
+            **{name: key for name, key in used.items() if key not in proof.vouched},
             log_key=None if vkey else proof.log_vkey,
         ),
     )
+
+
+def _place(one: ProvedSignature, newest: int) -> str:
+    return f"signature {one.place}" if one.version == newest else f"signature {one.place} of version {one.version}"
 
 
 def _sides(parties: Iterable[PartyKind]) -> str:

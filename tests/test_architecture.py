@@ -53,6 +53,23 @@ def test_screens_reach_the_store_through_services() -> None:
     assert offences == []
 
 
+INHERITED = {"SafeHarbour", "IncidentNotice", "LateDuties", "Vetting", "NamedUsers", "PublicationReview"}
+"""Kinds of clauses that a schedule may leave to its framework."""
+
+
+def test_screens_ask_the_services_for_clauses_that_a_framework_may_hold() -> None:
+    offences = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in modules("portal/pages")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "only"
+        and any(isinstance(one, ast.Name) and one.id in INHERITED for one in node.args)
+    ]
+    assert offences == []
+
+
 @pytest.mark.parametrize("package", [*PACKAGES, "tests"])
 def test_modules_stay_small(package: str) -> None:
     sizes = {

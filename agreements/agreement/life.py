@@ -68,8 +68,10 @@ def effect_of(reason: SuspensionReason, clause: SafeHarbour | None, now: datetim
     if clause is None:
         return SuspensionEffect(takes_effect_at=now)
     at_once = reason in {SuspensionReason.REQUESTED, *(clause.immediate_reasons or ())}
+    hours = 0 if at_once else clause.notice_hours or 0
     return SuspensionEffect(
-        takes_effect_at=now if at_once else now + timedelta(hours=clause.notice_hours or 0),
+        takes_effect_at=now + timedelta(hours=hours),
+        notice_hours=hours,
         appeal_until=None if clause.appeal_days is None else now + timedelta(days=clause.appeal_days),
         decision_days=clause.decision_days,
         silence_lifts=clause.on_silence == "lifted",
@@ -248,8 +250,8 @@ def widen(state: Agreement, command: Widen, actor: Actor, now: datetime) -> Sequ
 
 
 def terminate(state: Agreement, command: Terminate, actor: Actor, now: datetime) -> Sequence[Event]:
-    """Either party ends it; every grant under it ends with the next request."""
-    if not actor.is_coordinator:
+    """Either party ends it, or the rule that ends schedules with their framework; every grant under it ends with it."""
+    if not (actor.is_coordinator or actor.is_automatic):
         signatory(state, actor)
     running(state, now)
     return [AgreementEnded(status=AgreementStatus.TERMINATED, reason=command.reason, at=now)]

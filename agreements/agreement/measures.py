@@ -72,6 +72,8 @@ class SuspensionEffect(Value):
     """When a suspension stops access, and what can be done against it."""
 
     takes_effect_at: datetime
+    notice_hours: int = 0
+    """How long after its notice that is; none where it stops access at once."""
     appeal_until: datetime | None = None
     """Until when it can be appealed; None for as long as it lasts."""
     decision_days: int | None = None

@@ -37,6 +37,7 @@ from agreements.deciders import Event
 from agreements.dsse import Envelope
 from agreements.errors import Conflict, Fixer, Forbidden, Invalid, VerificationError
 from agreements.keys import PublicKey
+from agreements.recurrence import LONGEST
 
 _TABLED = (VersionStatus.OFFERED, VersionStatus.COUNTERED, VersionStatus.SIGNED)
 
@@ -326,6 +327,13 @@ def _lasts(state: Agreement, proposal: Version, now: datetime) -> None:
             "term_over_at_once",
             f"The term of {proposal.term_days:,} days was over on {ends:%Y-%m-%d %H:%M} UTC.",
             hint="Agree on a longer term, or terminate the agreement.",
+        )
+    if ends is not None and state.in_force_at is not None and ends - state.in_force_at > LONGEST:
+        # What is owed is computed to the end; nobody could read it any more.
+        raise Conflict(
+            "term_too_far",
+            f"The term would end on {ends:%Y-%m-%d}, and no agreement runs for more than {LONGEST.days:,} days in all.",
+            hint="Agree on a shorter term, or begin a new agreement.",
         )
 
 

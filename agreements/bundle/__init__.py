@@ -1,10 +1,11 @@
 """A signed agreement as one file that proves itself: documents, signatures, keys and evidence from the log.
 
-Bytes in, bytes out. The lab signs the manifest over every part; the parties' own signatures, the keys' proofs of
-possession and the log's evidence are each checked besides, so that the lab's word alone is not what carries it.
+Bytes in, bytes out. The lab signs the manifest over every part. What was signed, by whom, and whose the keys are is in
+the log besides, the manifest's key included: whoever pins the log's key needs to trust no other, and keys that neither
+the caller nor the log vouches for are told apart.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from agreements.actors import PartyKind
@@ -41,6 +42,7 @@ from agreements.bundle.contents import (
     version_folder,
     written,
 )
+from agreements.bundle.key_history import keys_logged, keys_told
 from agreements.bundle.readme import readme
 from agreements.canonical import canonical_bytes, digest_of, sha256_hex
 from agreements.deciders import Value
@@ -62,6 +64,7 @@ __all__ = [
     "SignedVersion",
     "Signer",
     "build_bundle",
+    "keys_told",
     "verify_bundle",
 ]
 
@@ -69,16 +72,21 @@ __all__ = [
 class ProvedSignature(Value):
     """A signature that holds."""
 
+    version: int
+    place: int
+    """Which of the version's signatures, from 1."""
     party: PartyKind
     signer_name: str
     role: str
     public_key: str
     custody: Custody
+    key_origin: str
+    """How the key came, as the lab recorded it; empty where nothing is known."""
     signed_at: datetime
 
 
 class BundleProof(Value):
-    """What a bundle proves. The lab's key and the log's are the bundle's own word unless they were given."""
+    """What a bundle proves. Keys outside ``vouched`` are the bundle's own word, and so is the log's unless given."""
 
     agreement_id: str
     title: str
@@ -87,6 +95,11 @@ class BundleProof(Value):
     version: int
     document_digest: str
     signatures: tuple[ProvedSignature, ...]
+    """Of the version in force, in their order."""
+    earlier_signatures: tuple[ProvedSignature, ...]
+    """Of the versions before it."""
+    vouched: frozenset[str]
+    """Keys (raw, in hex) that the caller gave, or that the log whose key the caller gave says are the parties'."""
     earlier_versions: tuple[int, ...]
     made_at: datetime
     lab_key: str
@@ -131,13 +144,14 @@ def build_bundle(
     )
     parts[MANIFEST] = canonical_bytes(sign(MANIFEST_TYPE, written(manifest), lab_key).to_json())
     bundle = pack(parts)
-    verify_bundle(bundle, lab_key=lab_key.public, vkey=keys.log_vkey)
+    verify_bundle(bundle, vkey=keys.log_vkey)
     return bundle
 
 
-def verify_bundle(data: bytes, *, lab_key: PublicKey | None = None, vkey: str | None = None) -> BundleProof:
-    """What the bundle proves, under the lab key and the log key that the caller trusts, where they are given.
+def verify_bundle(data: bytes, *, keys: Collection[PublicKey] = (), vkey: str | None = None) -> BundleProof:
+    """What the bundle proves, under the signers' keys and the log key that the caller trusts, where they are given.
 
+    Once any is given, the manifest's key has to be among ``keys`` or in that log; under a log's key, every key used.
     Raises VerificationError where something does not hold and Invalid or TooLarge where it cannot be read; ``param``
     names the part, or ``container`` for the file around the parts.
     """
@@ -152,21 +166,25 @@ def verify_bundle(data: bytes, *, lab_key: PublicKey | None = None, vkey: str | 
             raise VerificationError("digest_differs", "The document is not the one that the manifest names.")
         institution_id = _party(read_object(parts[DOCUMENT]), "institution", "id")
     with part(KEYS):
-        keys = read(KeyRecord, parts[KEYS])
-        keys.check(institution_id)
-        if vkey is not None and vkey != keys.log_vkey:
+        record = read(KeyRecord, parts[KEYS])
+        record.check(institution_id)
+        if vkey is not None and vkey != record.log_vkey:
             raise VerificationError("other_log", "The bundle is of another log than the one whose key was given.")
-    with part(MANIFEST):
-        if lab_key is not None and lab_key.raw.hex() != manifest.lab_key:
-            raise VerificationError("other_lab_key", "The manifest is signed with another key than the one given.")
-        keys.lab.key_for(manifest.lab_key, manifest.made_at)
     folders = _folders(parts)
-    checked = [check_version(parts, folder, manifest.agreement_id, keys) for folder in folders]
+    checked = [check_version(parts, folder, manifest.agreement_id, record) for folder in folders]
     _check_chain(folders, checked)
     _check_nothing_else(parts, folders, checked)
-    entries = check_log(parts, _logged(parts), manifest.agreement_id, keys.log_vkey)
+    entries = check_log(parts, _logged(parts), manifest.agreement_id, record)
     for folder, version in zip(folders, checked, strict=True):
         check_logged(version, folder, entries)
+    logged = keys_logged(record, entries)
+    with part(MANIFEST):
+        record.lab.key_for(manifest.lab_key, manifest.made_at)
+    signatures = [one for version in checked for one in _proved(version)]
+    vouched = {key.raw.hex() for key in keys}
+    if logged and vkey is not None:
+        vouched |= {key.public_key for owner in (record.institution, record.lab) for key in owner.keys}
+    _check_trust(manifest, [one.public_key for one in signatures], keys, vkey, vouched)
     newest = checked[-1]
     return BundleProof(
         agreement_id=manifest.agreement_id,
@@ -175,23 +193,52 @@ def verify_bundle(data: bytes, *, lab_key: PublicKey | None = None, vkey: str | 
         lab_name=_party(newest.document, "lab", "name"),
         version=newest.number,
         document_digest=newest.digest,
-        signatures=tuple(
-            ProvedSignature(
-                party=signer.party,
-                signer_name=signer.signer_name,
-                role=signer.role,
-                public_key=key.public_key,
-                custody=key.custody,
-                signed_at=signer.signed_at,
-            )
-            for signer, key in zip(newest.signers, newest.keys, strict=True)
-        ),
+        signatures=tuple(one for one in signatures if one.version == newest.number),
+        earlier_signatures=tuple(one for one in signatures if one.version != newest.number),
+        vouched=frozenset(vouched),
         earlier_versions=tuple(version.number for version in checked[:-1]),
         made_at=manifest.made_at,
         lab_key=manifest.lab_key,
-        log_vkey=keys.log_vkey,
+        log_vkey=record.log_vkey,
         log_size=max(entry.log_size for entry in entries),
     )
+
+
+def _proved(version: CheckedVersion) -> Iterator[ProvedSignature]:
+    for place, (signer, key) in enumerate(zip(version.signers, version.keys, strict=True), start=1):
+        yield ProvedSignature(
+            version=version.number,
+            place=place,
+            party=signer.party,
+            signer_name=signer.signer_name,
+            role=signer.role,
+            public_key=key.public_key,
+            custody=key.custody,
+            key_origin=key.origin,
+            signed_at=signer.signed_at,
+        )
+
+
+def _check_trust(
+    manifest: Manifest, signing: Sequence[str], keys: Collection[PublicKey], vkey: str | None, vouched: Collection[str]
+) -> None:
+    """That what the caller trusts carries the bundle: the manifest binds all parts, so its key comes first."""
+    if keys and manifest.lab_key not in vouched:
+        raise VerificationError(
+            "other_lab_key",
+            f"{MANIFEST}: the manifest is signed with a key that was not given.",
+            hint="Give the lab's public key, or the log's: the log says which keys are the lab's.",
+            param=MANIFEST,
+        )
+    if missing := [key.key_id for key in keys if key.raw.hex() not in {manifest.lab_key, *signing}]:
+        raise VerificationError("key_did_not_sign", f"The key {missing[0]} signed nothing in this bundle.")
+    if vkey is not None and (unknown := [key for key in (manifest.lab_key, *signing) if key not in vouched]):
+        raise VerificationError(
+            "key_not_logged",
+            f"{KEYS}: nothing from the log says whose the key {unknown[0]} is.",
+            hint="Take the bundle anew from the portal, or give every key that it uses as well.",
+            param=KEYS,
+        )
 
 
 def _manifest(data: bytes) -> Manifest:

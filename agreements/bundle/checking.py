@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agreements.agreement import AGREEMENT
 from agreements.agreement.signatures import order_of, signed_by, still_due
 from agreements.bundle.contents import (
     DOCUMENT,
@@ -23,6 +24,7 @@ from agreements.dsse import Envelope
 from agreements.errors import Invalid, VerificationError
 from agreements.inclusion import InclusionEvidence, verify_head
 from agreements.inclusion import verify as verify_inclusion
+from agreements.institutions import INSTITUTION
 
 _TABLED = ("agreement:offered", "agreement:countered")
 _SIGNED = "agreement:signed"
@@ -73,9 +75,10 @@ def _signed(data: bytes, document: bytes, digest: str, signer: Signer, keys: Key
 
 
 class LoggedEntry(Value):
-    """One entry of the agreement's stream, proved to stand in the log."""
+    """One entry of the agreement's or a party's stream, proved to stand in the log."""
 
     part: str
+    stream: str
     type: str
     version: int
     """Its place in the stream, from 1."""
@@ -84,21 +87,26 @@ class LoggedEntry(Value):
 
 
 def check_log(
-    parts: Mapping[str, bytes], names: Iterable[str], agreement_id: str, vkey: str
+    parts: Mapping[str, bytes], names: Iterable[str], agreement_id: str, keys: KeyRecord
 ) -> tuple[LoggedEntry, ...]:
     """The entries in the parts ``names``, by their place in the stream. Raises with the part as ``param``."""
+    streams = {
+        AGREEMENT.stream(agreement_id),
+        *(INSTITUTION.stream(owner.id) for owner in (keys.institution, keys.lab)),
+    }
     entries = []
     for name in names:
         with part(name):
             evidence = InclusionEvidence.from_json(read_object(parts[name]))
-            value = verify_inclusion(evidence, vkey)
-            if value.get("stream") != f"agreement/{agreement_id}":
+            value = verify_inclusion(evidence, keys.log_vkey)
+            stream = value.get("stream")
+            if not isinstance(stream, str) or stream not in streams:
                 raise VerificationError("other_entry", "The entry is about something else than this agreement.")
             kind, place, body = value.get("type"), value.get("version"), value.get("body")
             if not isinstance(kind, str) or not isinstance(place, int) or not isinstance(body, dict):
                 raise Invalid("bad_entry", "The entry is not one of an agreement.")
-            size = verify_head(evidence, vkey).size
-        entries.append(LoggedEntry(part=name, type=kind, version=place, body=body, log_size=size))
+            size = verify_head(evidence, keys.log_vkey).size
+        entries.append(LoggedEntry(part=name, stream=stream, type=kind, version=place, body=body, log_size=size))
     return tuple(sorted(entries, key=lambda entry: entry.version))
 
 
@@ -107,6 +115,7 @@ def check_logged(version: CheckedVersion, folder: str, entries: Sequence[LoggedE
 
     Raises VerificationError ``not_logged`` with the part whose entry is missing as ``param``.
     """
+    entries = [entry for entry in entries if entry.stream == AGREEMENT.stream(str(version.document["agreement_id"]))]
     tabled = [
         entry for entry in entries if entry.type in _TABLED and entry.body.get("document_digest") == version.digest
     ]

@@ -11,7 +11,8 @@ from agreements.actors import LAB, PartyKind
 from agreements.canonical import canonical_bytes, parse_json
 from agreements.deciders import Value
 from agreements.errors import ConcordatError, Invalid, VerificationError
-from agreements.institutions import Custody, KeyHex, possession_challenge
+from agreements.institutions import Custody, KeyHex, origin
+from agreements.key_succession import check_succession, possession_challenge
 from agreements.keys import PublicKey
 
 BUNDLE_TYPE: Final = "concordat-agreement-bundle/v1"
@@ -78,6 +79,18 @@ class RegisteredKey(Value):
     """Hex signature over ``possession_challenge`` of the owner's id and the key."""
     registered_at: AwareDatetime
     revoked_at: AwareDatetime | None = None
+    registered_by: str = ""
+    succession: dict[str, Any] | None = None
+    """The statement by which an earlier own key handed over to it, a DSSE envelope."""
+    handed_over_by: str = ""
+    """That own key, raw in hex."""
+    allowed_by: str = ""
+    """The coordinator at whose word it came after an own key was lost."""
+
+    @property
+    def origin(self) -> str:
+        """How it came, in words; empty where nothing is known."""
+        return origin(self.registered_by, handed_over=bool(self.handed_over_by), allowed_by=self.allowed_by)
 
     @property
     def public(self) -> PublicKey:
@@ -105,6 +118,20 @@ class KeyOwner(Value):
                 raise VerificationError(
                     "no_possession", f"{self.id} never proved that it holds the key {key.public.key_id}."
                 ) from None
+
+    def check_successions(self) -> None:
+        """Raises VerificationError ``not_handed_over`` where a key is said to be signed over and is not."""
+        for place, key in enumerate(self.keys):
+            if not key.handed_over_by:
+                continue
+            own = [one.public_key for one in self.keys[:place] if one.custody is Custody.OWN]
+            check_succession(
+                key.succession,
+                institution_id=self.id,
+                public_key=key.public_key if key.custody is Custody.OWN else None,
+                number=place + 1,
+                own_keys=[one for one in own if one == key.handed_over_by],
+            )
 
     def key_for(self, public_key: str, moment: datetime) -> RegisteredKey:
         """The key, if it is this party's and could sign then.
@@ -137,6 +164,7 @@ class KeyRecord(Value):
             raise VerificationError("other_parties", "The keys are those of other parties than the agreement's.")
         for owner in (self.institution, self.lab):
             owner.check_possession()
+            owner.check_successions()
 
 
 class SignedVersion(Value):

@@ -17,15 +17,16 @@ What is in this file
   signatures/             each party's signature over agreement.json (DSSE, Ed25519), and who made it
   versions/<n>/           earlier versions that were in force, each with its signatures
   keys.json               the keys of both parties, with the proofs that they hold them, and the key of the log
-  log/                    proofs that offer, signatures and entry into force stand in the portal's log
+  log/                    proofs that offer, signatures, entry into force and keys stand in the portal's log
   manifest.dsse.json      the lab's signature over the list of all these parts
 
 How to check it with Concordat, without any network
 
   pip install concordat
-  concordat verify THIS_FILE.zip --key LAB_PUBLIC_KEY --vkey LOG_KEY
+  concordat verify THIS_FILE.zip --vkey LOG_KEY
 
-Take the lab's public key and the log's key from a place other than this file. Do not unpack and repack the file: it is
+Take the log's key from a place other than this file; nobody else has to be trusted, since the log says whose the keys
+are. The PDF and this text are the lab's word, under its signature. Do not unpack and repack the file: it is
 accepted only as it was downloaded, and one changed byte makes the check fail and name the part.
 
 How to check it without Concordat
@@ -39,7 +40,8 @@ How to check it without Concordat
   4. manifest.dsse.json is an envelope of the same kind, by a key of the lab. Its payload lists the SHA-256 of
      every part.
   5. Each file log/*.json holds a log entry, its Merkle inclusion proof (RFC 6962) and the log's signed head (C2SP
-     signed-note and tlog-checkpoint), which the log's key verifies.
+     signed-note and tlog-checkpoint), which the log's key verifies. Those of the streams institution/PARTY_ID say
+     which keys were registered and revoked; keys.json says the same, and the manifest's key is one of the lab's there.
 """
 
 

@@ -28,10 +28,11 @@ from agreements.duties.model import (
     Standing,
     Step,
     Waiver,
+    dropped_standing,
     incident_standing,
     standing,
 )
-from agreements.duties.schedule import Duty, DutyKind, Segment, schedule
+from agreements.duties.schedule import Duty, DutyKind, Segment, dropped, schedule
 
 __all__ = [
     "DUTIES",
@@ -58,6 +59,8 @@ __all__ = [
     "Step",
     "Waive",
     "Waiver",
+    "dropped",
+    "dropped_standing",
     "incident_standing",
     "schedule",
     "standing",

@@ -162,6 +162,8 @@ class DutyState(StrEnum):
     OVERDUE = "overdue"
     FULFILLED = "fulfilled"
     WAIVED = "waived"
+    DROPPED = "dropped"
+    """The agreement no longer asks for it, and what was handed in was sent back."""
 
     @property
     def is_open(self) -> bool:
@@ -179,6 +181,8 @@ class Standing(Value):
     record: Record
     on_time: bool | None = None
     """Once fulfilled: whether it was on time."""
+    dropped: bool = False
+    """An amendment, a renewal or a termination took it off the schedule; its record stays."""
 
     def late_by(self, now: datetime) -> timedelta:
         """How long it has been overdue; nothing where it is not."""
@@ -207,6 +211,20 @@ def standing(duty: Duty, ledger: Ledger, now: datetime, remind_days: int) -> Sta
     else:
         state = DutyState.UPCOMING
     return Standing(duty=duty, state=state, due_at=due_at, record=record)
+
+
+def dropped_standing(duty: Duty, ledger: Ledger) -> Standing | None:
+    """How a duty stands that is no longer owed; None where nothing was handed in for it and nobody waived it."""
+    record = ledger.record(duty.key)
+    if not record.fulfilments and record.waiver is None:
+        return None
+    due_at, fulfilment = record.due_at or duty.due_at, record.fulfilment
+    if fulfilment is not None:
+        state = DutyState.FULFILLED
+    else:
+        state = DutyState.WAIVED if record.waiver is not None else DutyState.DROPPED
+    on_time = None if fulfilment is None else fulfilment.at <= fulfilment.due_at
+    return Standing(duty=duty, state=state, due_at=due_at, record=record, on_time=on_time, dropped=True)
 
 
 def incident_standing(incident: Incident) -> Standing:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from agreements.clauses import Clause, Feedback, FinalReport, Termination, only
 from agreements.deciders import Value
-from agreements.recurrence import occurrences, weekly
+from agreements.recurrence import LONGEST, occurrences, weekly
 
 
 class DutyKind(StrEnum):
@@ -58,6 +58,8 @@ class Segment(Value):
     """When the next version took over; None for the last."""
     term: int = 1
     """Which term of the agreement it belongs to: one more with each renewal."""
+    expires_at: datetime | None = None
+    """When the agreement was to end as long as this version governed; None for when it ends now."""
 
 
 def schedule(
@@ -80,6 +82,37 @@ def schedule(
     return tuple(sorted((d for d in found if until is None or d.due_at <= until), key=lambda d: (d.due_at, d.key)))
 
 
+def dropped(
+    segments: Sequence[Segment], *, expires_at: datetime, terminated_at: datetime | None = None
+) -> tuple[Duty, ...]:
+    """Every duty that was scheduled once and is no longer owed, as it was scheduled last, by due date.
+
+    An amendment, a renewal or a termination took it off the schedule. What was handed in for it stays on record.
+    """
+    owed = {duty.key for duty in schedule(segments, expires_at=expires_at, terminated_at=terminated_at)}
+    once: dict[str, Duty] = {}
+    for number, segment in enumerate(segments):
+        following = segments[number + 1] if number + 1 < len(segments) else None
+        if following is not None and _causes(segment, expires_at) == _causes(following, expires_at):
+            continue
+        governing = segment.model_copy(update={"ends_at": None})
+        until_then = schedule((*segments[:number], governing), expires_at=segment.expires_at or expires_at)
+        once |= {duty.key: duty for duty in until_then}
+    return tuple(sorted((d for key, d in once.items() if key not in owed), key=lambda d: (d.due_at, d.key)))
+
+
+def _causes(segment: Segment, expires_at: datetime) -> tuple[object, ...]:
+    """All of a version that the keys and dates of its schedule depend on."""
+    report, termination = only(segment.clauses, FinalReport), only(segment.clauses, Termination)
+    return (
+        _cadence(segment),
+        report and (report.clause_id, report.within_days),
+        termination and (termination.clause_id, termination.destruction_days),
+        segment.term,
+        segment.expires_at or expires_at,
+    )
+
+
 def _recurring(segments: Sequence[Segment], end: datetime) -> Iterator[Duty]:
     for run in _runs(segments):
         anchor, last = run[0].starts_at, run[-1].ends_at or end
@@ -87,14 +120,15 @@ def _recurring(segments: Sequence[Segment], end: datetime) -> Iterator[Duty]:
         if clause is None:
             continue
         opens_at = anchor
-        for due_at in occurrences(weekly(clause.every_weeks), anchor, anchor, min(last, end)):
-            wording = only(_governing(run, due_at).clauses, Feedback) or clause
+        words = {s.starts_at: (c.title, c.rendered()) for s in run if (c := only(s.clauses, Feedback)) is not None}
+        for due_at in occurrences(weekly(clause.every_weeks), anchor, anchor, min(last, end, anchor + LONGEST)):
+            title, text = words[_governing(run, due_at).starts_at]
             yield Duty(
                 key=f"{clause.clause_id}/{due_at:%Y-%m-%d}",
                 kind=DutyKind.FEEDBACK,
                 clause_id=clause.clause_id,
-                title=wording.title,
-                text=wording.rendered(),
+                title=title,
+                text=text,
                 opens_at=opens_at,
                 due_at=due_at,
             )

@@ -87,7 +87,9 @@ def allows(agreement_id: AgreementId, data: DataDir = DATA, as_json: AsJson = Fa
 
 def consequences(
     agreement_id: AgreementId,
-    action: Annotated[str, typer.Option("--of", help="What somebody is about to do: terminate, suspend or amend.")],
+    action: Annotated[
+        str, typer.Option("--of", help="What somebody is about to do: terminate, suspend, narrow, amend or close.")
+    ],
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:

@@ -40,7 +40,7 @@ def tick(data: DataDir = DATA, as_json: AsJson = False) -> None:
         answer = portal.post("operator", "tick")
     done = ", ".join(
         f"{answer[name]:,} {name.replace('_', ' ')}"
-        for name in ("appeals_lapsed", "reminded", "narrowed", "suspended", "restored", "announced")
+        for name in ("ended", "appeals_lapsed", "reminded", "narrowed", "suspended", "restored", "announced")
         if answer[name]
     )
     failed = f" Refused at {', '.join(answer['failed'])}; the portal's log says why." if answer["failed"] else ""

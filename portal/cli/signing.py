@@ -17,7 +17,7 @@ from agreements.agreement.export import EXPORT_TYPE
 from agreements.canonical import canonical_bytes, digest_of, parse_json
 from agreements.dsse import sign
 from agreements.errors import Invalid, VerificationError
-from agreements.institutions import possession_challenge
+from agreements.key_succession import hand_over, possession_challenge
 from agreements.keys import SigningKey
 from portal.cli.keyfiles import read_bytes, signing_key, write_new, write_out
 from portal.cli.options import AsJson
@@ -53,13 +53,33 @@ def key_proof(
     key: KeyFile,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that a key is yours: what a coordinator or your lead registers with the portal."""
+    """Prove that a key is yours: what your partner lead registers with the portal."""
     private = signing_key(key)
     public = private.public.raw.hex()
     Output(as_json=as_json).fields(
         {"public_key": public, "proof": private.sign(possession_challenge(institution_id, public)).hex()},
         [("public key", "public_key"), ("proof", "proof")],
         title=f"Register this for {institution_id}",
+    )
+
+
+def hand_over_key(
+    institution_id: Annotated[str, typer.Argument(help="Your institution's id in the portal.")],
+    key: KeyFile,
+    number: Annotated[int, typer.Option("--number", help="The new key's number, which the portal tells you.", min=2)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the statement.", metavar="FILE")],
+    new_key: Annotated[
+        str | None, typer.Option("--new", help="The new public key, 64 hex digits; else one that the portal makes.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign, with the key your institution keeps, over to its next key, offline."""
+    statement = hand_over(institution_id, signing_key(key), public_key=new_key, number=number)
+    write_out(out, json.dumps(statement.to_json(), indent=2).encode() + b"\n")
+    Output(as_json=as_json).fields(
+        {"file": str(out), "new_key": new_key or "one that the portal makes"},
+        [("new key", "new_key"), ("statement", "file")],
+        title=f"Give this with the next key of {institution_id}",
     )
 
 

@@ -37,7 +37,9 @@ def register(app: typer.Typer) -> None:
             title=f"It holds: {proof.kind}",
         )
         if proof.on_its_word and not as_json:
-            names = " and ".join(fact.name for fact in proof.on_its_word)
+            names = ", ".join(fact.name for fact in proof.on_its_word)
+            nothing = "" if vkey or key else "You gave no key, so anybody could have made this file. "
             output.notes.print(
-                f"The {names} came with the file; compare with what you know of the lab.", style="yellow"
+                f"{nothing}On the file's own word: {names}. Compare with what you know, or give --vkey and --key.",
+                style="yellow",
             )

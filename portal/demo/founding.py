@@ -1,6 +1,6 @@
 """How it began: the lab, the partners and the checkpoints."""
 
-from agreements.actors import Channel
+from agreements.actors import Channel, Role
 from model_access.registry import Card
 from portal.demo.cast import MEMBERS, ORGANISATIONS
 from portal.demo.world import World
@@ -19,11 +19,12 @@ def register_partners(world: World) -> None:
             country=organisation.country,
             contact_email=organisation.contact_email,
         )
-        world.portal.institutions.create_key(coordinator, organisation.id)
     for member in MEMBERS:
         world.people[member.key] = world.portal.people.register(
             coordinator, name=member.name, email=member.email, memberships=[(member.institution_id, member.role)]
         )
+        if member.role is Role.PARTNER_LEAD:
+            world.portal.institutions.create_key(world.as_(member.key), member.institution_id)
 
 
 def register_checkpoints(world: World) -> None:

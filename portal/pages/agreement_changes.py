@@ -13,7 +13,7 @@ from portal.pages.clause_view import DATA_BINDS
 from portal.pages.context import portal
 from portal.pages.diff_view import QUIET, clause_changes, title_change
 from portal.pages.parts import row, status
-from portal.pages.words import count, literal, prose, short, when
+from portal.pages.words import count, literal, prose, sentence, short, when
 from portal.services.agreement_facts import Act, Changes
 
 _TEMPLATE: Final = 0
@@ -50,7 +50,13 @@ def grants_under_change(actor: Actor, agreement: Agreement) -> None:
     """What becomes of each grant when the change on the table comes into force."""
     if agreement.governing is None or agreement.proposal is None:
         return
-    fates = portal().agreement_facts.consequences(actor, agreement.id, Act.AMEND).grants
+    coming = portal().agreement_facts.consequences(actor, agreement.id, Act.AMEND)
+    fates = coming.grants
+    for line in coming.people:
+        st.markdown(f":material/person_off: {literal(line)}")
+    if coming.tokens:
+        tokens = sentence(count(coming.tokens, "live access token"))
+        st.markdown(f":material/key_off: {tokens} issued before: refused from {coming.at:%d %b %Y %H:%M} UTC on.")
     if not fates:
         st.caption("No grant is active under this agreement.")
         return

@@ -1,13 +1,13 @@
 """An agreement while it runs, and its end: suspensions and appeals, narrowings, termination, closure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import streamlit as st
 
 from agreements.actors import Actor
-from agreements.agreement import Agreement, AgreementStatus
-from agreements.clauses import SafeHarbour, SuspensionReason, UsageLimits, only
+from agreements.agreement import Agreement, AgreementStatus, SuspensionEffect
+from agreements.clauses import SuspensionReason, UsageLimits
 from agreements.scopes import Operation
 from portal.pages.agreement_measures import narrowing_card, suspension_card
 from portal.pages.context import portal
@@ -30,7 +30,7 @@ def life_part(actor: Actor, agreement: Agreement, now: datetime) -> None:
         if all(one.requested for one in agreement.open_suspensions) if lab else agreement.in_force_on(now):
             _suspending(actor, agreement, now)
         if lab and agreement.narrowing is None:
-            _narrowing(agreement)
+            _narrowing(actor, agreement)
         _terminating(actor, agreement)
     if agreement.status_on(now) in _ENDED:
         _duties_left(actor, agreement, now)
@@ -68,8 +68,10 @@ def _suspending(actor: Actor, agreement: Agreement, now: datetime) -> None:
             reason = st.selectbox(
                 "Reason", reasons, format_func=lambda one: sentence(str(one)), key=field(form, "reason")
             )
-        _notice(agreement, reason, now)
-        preview(portal().agreement_facts.consequences(actor, agreement.id, Act.SUSPEND))
+        coming = portal().agreement_facts.consequences(actor, agreement.id, Act.SUSPEND, reason=reason)
+        if coming.suspension is not None:
+            _notice(agreement, reason, coming.suspension, now)
+        preview(coming)
         st.text_area(
             "Statement; the other side reads it, and it is recorded for good",
             key=field(form, "statement"),
@@ -93,31 +95,27 @@ def _suspending(actor: Actor, agreement: Agreement, now: datetime) -> None:
         )
 
 
-def _notice(agreement: Agreement, reason: SuspensionReason, now: datetime) -> None:
-    """What the clause on safe harbour says of notice and appeal."""
-    clause = only(agreement.clauses, SafeHarbour)
+def _notice(agreement: Agreement, reason: SuspensionReason, effect: SuspensionEffect, now: datetime) -> None:
+    """When the suspension would stop access, and what could be done against it."""
     if reason is SuspensionReason.REQUESTED:
         st.caption("It takes effect at once, and your institution can lift it again.")
         return
-    hours = (clause.notice_hours or 0) if clause is not None else 0
-    if clause is not None and reason in (clause.immediate_reasons or ()):
-        said = [f"For {reason} it takes effect at once."]
-    elif hours:
-        said = [f"It takes effect {count(hours, 'hour')} after the notice, {when(now + timedelta(hours=hours), now)}."]
-    else:
-        said = ["The agreement asks for no notice: it takes effect at once."]
-    days = clause.appeal_days if clause is not None else None
-    partner = f"**{literal(agreement.institution_name)}**"
-    said.append(f"{partner} can appeal " + (f"for {count(days, 'day')}." if days else "for as long as it lasts."))
-    if clause is not None and clause.decision_days is not None:
-        lifted = "; silence lifts the suspension" if clause.on_silence == "lifted" else ""
-        said.append(f"Another coordinator decides within {count(clause.decision_days, 'day')}{lifted}.")
+    said = [f"For {reason} it takes effect at once."]
+    if effect.notice_hours:
+        notice = count(effect.notice_hours, "hour")
+        said = [f"It takes effect {notice} after the notice, {when(effect.takes_effect_at, now)}."]
+    until = effect.appeal_until
+    within = "for as long as it lasts" if until is None else f"for {count((until - now).days, 'day')}"
+    said.append(f"**{literal(agreement.institution_name)}** can appeal {within}.")
+    if effect.decision_days is not None:
+        lifted = "; silence lifts the suspension" if effect.silence_lifts else ""
+        said.append(f"Another coordinator decides within {count(effect.decision_days, 'day')}{lifted}.")
     st.caption(f":material/gavel: {' '.join(said)}")
 
 
 def preview(consequences: Consequences) -> None:
     """What an act would bring about, as Markdown that is true now."""
-    st.markdown("**What it would stop now**")
+    st.markdown("**What it would stop**" if consequences.act is not Act.NARROW else "**What it would narrow**")
     st.markdown(said_of(consequences))
 
 
@@ -126,7 +124,9 @@ def said_of(consequences: Consequences) -> str:
     lines = [f"- Grant *{literal(fate.grant.label)}* {literal(fate.reason)}" for fate in consequences.grants]
     if not lines:
         lines = ["- No grant is active under it."]
-    lines.append(f"- {sentence(count(consequences.tokens, 'live access token'))} stop working with the next request")
+    tokens = sentence(count(consequences.tokens, "live access token"))
+    happens = "held to the same" if consequences.act is Act.NARROW else "refused with the first request from then on"
+    lines.append(f"- {tokens}: {happens}")
     if consequences.runs:
         lines.append(
             f"- {count(len(consequences.runs), 'run')} under way may finish: {literal(', '.join(consequences.runs))}"
@@ -141,12 +141,19 @@ def said_of(consequences: Consequences) -> str:
 # ---- narrowing, ending ---------------------------------------------------------------------------------------------
 
 
-def _narrowing(agreement: Agreement) -> None:
+def _narrowing(actor: Actor, agreement: Agreement) -> None:
     """The form that cuts access down to some operations and a slower rate."""
     form = f"agreement.narrow:{agreement.id}"
-    limits = only(agreement.clauses, UsageLimits)
+    limits = portal().agreement_facts.clause(actor, agreement.id, UsageLimits)
     with st.expander("Narrow access", icon=":material/compress:"):
-        st.multiselect("Operations that stay open", [one.value for one in Operation], key=field(form, "operations"))
+        left = st.multiselect(
+            "Operations that stay open", [one.value for one in Operation], key=field(form, "operations")
+        )
+        preview(
+            portal().agreement_facts.consequences(
+                actor, agreement.id, Act.NARROW, operations=[Operation(one) for one in left]
+            )
+        )
         rate = limits.requests_per_minute if limits is not None else None
         st.number_input(
             "Requests a minute" + (f" (the agreement allows {rate:,})" if rate else ""),

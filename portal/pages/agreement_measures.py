@@ -6,7 +6,7 @@ import streamlit as st
 
 from agreements.actors import Actor
 from agreements.agreement import Agreement, Appeal, AppealOutcome, Narrowing, Suspension
-from agreements.clauses import SafeHarbour, only
+from agreements.clauses import SafeHarbour
 from agreements.errors import Invalid
 from portal.pages.context import portal
 from portal.pages.parts import Consequence, confirmed, row, submit
@@ -29,7 +29,7 @@ def suspension_card(actor: Actor, agreement: Agreement, suspension: Suspension, 
             f"Notified {when(suspension.notified_at, now)} by {by}; effect {when(suspension.takes_effect_at, now)}"
         )
         if suspension.appeal is not None:
-            _appeal(agreement, suspension, suspension.appeal, now)
+            _appeal(actor, agreement, suspension, suspension.appeal, now)
         if suspension.lifted_at is not None:
             st.caption(
                 f":material/play_circle: Lifted {when(suspension.lifted_at, now)} by "
@@ -48,7 +48,7 @@ def _standing(suspension: Suspension, now: datetime) -> None:
         st.badge("notified", icon=":material/schedule:", color="orange")
 
 
-def _appeal(agreement: Agreement, suspension: Suspension, appeal: Appeal, now: datetime) -> None:
+def _appeal(actor: Actor, agreement: Agreement, suspension: Suspension, appeal: Appeal, now: datetime) -> None:
     st.markdown(f"**Appeal** by {literal(appeal.filed_by_name)}, {when(appeal.filed_at, now)}")
     st.markdown(prose(appeal.text))
     match appeal.outcome:
@@ -57,7 +57,7 @@ def _appeal(agreement: Agreement, suspension: Suspension, appeal: Appeal, now: d
         case None if appeal.decide_by is None:
             st.caption(":material/hourglass_top: The agreement sets no date for the decision.")
         case None:
-            clause = only(agreement.clauses, SafeHarbour)
+            clause = portal().agreement_facts.clause(actor, agreement.id, SafeHarbour)
             lifts = clause is not None and clause.on_silence == "lifted"
             silence = "the suspension is lifted" if lifts else "the appeal lapses and the suspension stands"
             st.caption(

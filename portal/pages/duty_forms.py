@@ -6,7 +6,7 @@ import streamlit as st
 
 from agreements.actors import Actor
 from agreements.agreement import Agreement
-from agreements.clauses import IncidentNotice, only
+from agreements.clauses import IncidentNotice
 from agreements.duties import IncidentKind
 from model_access.runs import RunStatus
 from portal.pages.context import current_actor, portal
@@ -145,7 +145,7 @@ def sending_back(view: DutyView, now: datetime) -> None:
         )
 
 
-def reporting(agreements: list[Agreement], now: datetime) -> None:
+def reporting(actor: Actor, agreements: list[Agreement], now: datetime) -> None:
     """The form by which either side tells the other of an incident."""
     known = {agreement.id: agreement for agreement in agreements if agreement.in_force_at is not None}
     if not known:
@@ -155,7 +155,7 @@ def reporting(agreements: list[Agreement], now: datetime) -> None:
         st.selectbox(
             "Under which agreement",
             list(known),
-            format_func=lambda agreement_id: _named(known[agreement_id]),
+            format_func=lambda agreement_id: _named(actor, known[agreement_id]),
             key=field(_INCIDENT, "agreement"),
         )
         st.selectbox(
@@ -199,8 +199,8 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day, time(23, 59, 59), tzinfo=UTC)
 
 
-def _named(agreement: Agreement) -> str:
-    clause = only(agreement.clauses, IncidentNotice)
+def _named(actor: Actor, agreement: Agreement) -> str:
+    clause = portal().agreement_facts.clause(actor, agreement.id, IncidentNotice)
     notice = f", notice within {count(clause.within_hours, 'hour')}" if clause else ""
     return f"{agreement.institution_name}: {agreement.title}{notice}"
 

@@ -19,6 +19,7 @@ _SHAPES = {
     DutyState.UPCOMING: ("circle", "#2d6a9f"),
     DutyState.FULFILLED: ("square", "#1f7a52"),
     DutyState.WAIVED: ("cross", "#76828a"),
+    DutyState.DROPPED: ("stroke", "#76828a"),
 }
 _LABEL = 34
 """How many characters of a name fit beside the picture."""

@@ -24,6 +24,8 @@ def due_in_words(view: DutyView, now: datetime) -> str:
             return "fulfilled in time" if standing.on_time else "fulfilled late"
         case DutyState.WAIVED:
             return "waived"
+        case DutyState.DROPPED:
+            return "no longer owed"
         case _:
             return f"due {relative(standing.due_at, now)}"
 
@@ -63,6 +65,10 @@ def duty_page(view: DutyView, now: datetime) -> None:
         late = standing.state is DutyState.OVERDUE
         said = st.warning if late else st.info
         said(literal(view.consequence), icon=":material/stairs:")
+    if standing.dropped:
+        st.info(
+            "The agreement no longer asks for it. What was handed in stays on record.", icon=":material/event_busy:"
+        )
     st.markdown(prose(duty.text))
     facts = [("Can be handed in from", when(duty.opens_at, now)), ("Due", when(standing.due_at, now))]
     if standing.due_at != duty.due_at:

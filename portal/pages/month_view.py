@@ -32,6 +32,9 @@ _MEANS = {
     AppointmentKind.APPEAL: "clock of an appeal",
     AppointmentKind.PASSPORT: "vetting lapses",
 }
+_EARLIEST, _LATEST = date(1900, 1, 1), date(2999, 12, 1)
+"""The months that are shown: the calendar's own ends have weeks that reach beyond them."""
+
 _LINE = "border:1px solid rgba(128,140,145,.4)"
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -51,18 +54,20 @@ def month_sheet(dated: Sequence[Appointment], first: date, now: datetime) -> Non
 
 
 def month_of(text: str, now: datetime) -> date:
-    """The first day of the month that an address names as ``YYYY-MM``; of the present one if it names none."""
+    """The first day of the month that an address names as ``YYYY-MM``, or of the nearest that is shown; of the present
+    one if it names none."""
     try:
-        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month has no time zone
+        first = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month has no time zone
     except ValueError:
         return now.date().replace(day=1)
+    return min(max(first, _EARLIEST), _LATEST)
 
 
 def shifted(first: date, months: int) -> str:
     """The month so many months later, as an address names it; the calendar's own ends are not passed."""
     number = first.year * 12 + first.month - 1 + months
     year, month = divmod(number, 12)
-    return f"{min(max(year, 1900), 2999):04d}-{month + 1:02d}"
+    return f"{min(max(date(year, month + 1, 1), _EARLIEST), _LATEST):%Y-%m}"
 
 
 def sheet(dated: Iterable[Appointment], first: date, now: datetime) -> str:

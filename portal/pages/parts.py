@@ -66,6 +66,7 @@ LOOKS: Mapping[object, Look] = {
     DutyState.OVERDUE: Look("alarm", "red"),
     DutyState.FULFILLED: Look("task_alt", "green"),
     DutyState.WAIVED: Look("remove_done", "gray"),
+    DutyState.DROPPED: Look("event_busy", "gray"),
     ItemStatus.MISSING: Look("radio_button_unchecked", "gray"),
     ItemStatus.SUBMITTED: Look("hourglass_top", "blue"),
     ItemStatus.RETURNED: Look("undo", "orange"),

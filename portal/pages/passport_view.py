@@ -6,7 +6,7 @@ import streamlit as st
 
 from agreements.actors import Actor, Role
 from agreements.agreement import Agreement
-from agreements.clauses import Vetting, only
+from agreements.clauses import Vetting
 from agreements.errors import Fixer
 from agreements.vetting import (
     Evidence,
@@ -144,12 +144,11 @@ def _review(entry: Review) -> None:
 
 def relying(actor: Actor, institution_id: str) -> list[tuple[Agreement, Vetting]]:
     """The institution's agreements that ask for items, by a clause of their own or of their framework."""
-    agreements = {one.id: one for one in portal().agreements.list(actor) if one.institution_id == institution_id}
     found = []
-    for agreement in agreements.values():
-        clause = only(agreement.clauses, Vetting)
-        if clause is None and agreement.framework is not None and agreement.framework.agreement_id in agreements:
-            clause = only(agreements[agreement.framework.agreement_id].clauses, Vetting)
+    for agreement in portal().agreements.list(actor):
+        if agreement.institution_id != institution_id:
+            continue
+        clause = portal().agreement_facts.clause(actor, agreement.id, Vetting)
         if clause is not None and agreement.ended_at is None:
             found.append((agreement, clause))
     return found

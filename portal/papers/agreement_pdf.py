@@ -114,6 +114,8 @@ def _place(sheet: Sheet, paper: AgreementPaper, place: PaperPlace) -> None:
     sheet.beside("Signed", moment(signature.signed_at), size=8.5)
     sheet.beside("Key", signature.key_id, size=8.5)
     sheet.beside("Custody of the key", _CUSTODY[signature.custody], size=8.5)
+    if signature.origin:
+        sheet.beside("Origin of the key", signature.origin, size=8.5)
     sheet.beside("Digest signed", signature.document_digest, size=8.5)
 
 
@@ -132,11 +134,11 @@ def _checking(sheet: Sheet, paper: AgreementPaper) -> None:
             "Take the bundle from the agreement’s page at the portal, or from whoever gave you this document: "
             f"{paper.agreement_id}.zip."
         ),
-        "Take the lab’s public key and the key of the portal’s log from a source that you trust, not from the bundle.",
-        f"Without any network, run:\nconcordat verify {paper.agreement_id}.zip --key LAB_PUBLIC_KEY --vkey LOG_KEY",
+        "Take the key of the portal’s log from a source that you trust, not from the bundle.",
+        f"Without any network, run:\nconcordat verify {paper.agreement_id}.zip --vkey LOG_KEY",
         (
             "Compare the digest that it prints with the one below. If the two are the same, the text in the bundle is "
-            "the text that was signed. Read it there, or in the PDF that the bundle contains."
+            "the text that was signed: agreement.json. The PDF in it is the lab’s own rendering, signed by the lab."
         ),
     )
     for number, step in enumerate(steps, start=1):

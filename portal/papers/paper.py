@@ -8,7 +8,7 @@ from agreements.actors import PartyKind
 from agreements.agreement import Agreement, AgreementStatus, Version, VersionStatus
 from agreements.clauses import DataField, EffectKind
 from agreements.deciders import Value
-from agreements.institutions import Custody
+from agreements.institutions import Custody, InstitutionKey
 from agreements.keys import PublicKey
 
 _SUPERSEDED = frozenset({VersionStatus.SUPERSEDED, VersionStatus.REPLACED})
@@ -42,6 +42,8 @@ class PaperSignature(Value):
     key_id: str
     custody: Custody | None
     """Where the key lives, if that is known."""
+    origin: str = ""
+    """How the key came."""
     signed_at: datetime
     document_digest: str
 
@@ -100,9 +102,9 @@ class AgreementPaper(Value):
 
     @classmethod
     def of(
-        cls, agreement: Agreement, version: Version, now: datetime, custody: Mapping[str, Custody]
+        cls, agreement: Agreement, version: Version, now: datetime, keys: Mapping[str, InstitutionKey]
     ) -> "AgreementPaper":
-        """The paper of one version as it stands at ``now``. ``custody``: where each public key (hex) lives."""
+        """The paper of one version as it stands at ``now``. ``keys``: those on record, by public key (hex)."""
         governs = version.status is VersionStatus.IN_FORCE
         status = agreement.status_on(now)
         signed = [
@@ -111,7 +113,8 @@ class AgreementPaper(Value):
                 signer_name=one.signer_name,
                 role=one.role,
                 key_id=PublicKey.from_raw(bytes.fromhex(one.public_key)).key_id,
-                custody=custody.get(one.public_key),
+                custody=keys[one.public_key].custody if one.public_key in keys else None,
+                origin=keys[one.public_key].origin if one.public_key in keys else "",
                 signed_at=one.signed_at,
                 document_digest=one.document_digest,
             )

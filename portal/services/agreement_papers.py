@@ -10,11 +10,10 @@ from agreements.agreement.events import (
     AgreementOffered,
     AgreementSigned,
 )
-from agreements.bundle import KeyOwner, KeyRecord, RegisteredKey, SignedVersion, Signer, build_bundle
+from agreements.bundle import KeyOwner, KeyRecord, SignedVersion, Signer, build_bundle, keys_told
 from agreements.deciders import Event
 from agreements.errors import Conflict
-from agreements.inclusion import InclusionEvidence
-from agreements.institutions import InstitutionKeyRegistered
+from agreements.institutions import InstitutionKeyRegistered, InstitutionKeyRevoked
 from portal.papers.paper import AgreementPaper
 from portal.services.aggregates import AGREEMENTS, INSTITUTIONS
 from portal.services.agreements import AgreementService
@@ -55,15 +54,19 @@ class AgreementPapers:
                 hint="Take the PDF or the JSON document until everybody has signed.",
             )
         log = self._kernel.store.log
+        # Keys and evidence of them are read once: a key that comes meanwhile is in both or in neither.
+        ours, theirs = self._key_events(LAB), self._key_events(agreement.institution_id)
+        digests = {version.digest for version in versions}
+        told = [one for one in self._history(AGREEMENTS.decider.stream(agreement.id)) if _tells_of(one[1], digests)]
         return build_bundle(
             [_signed(agreement, version) for version in versions],
             pdf=self._pdf(agreement, versions[-1]),
             keys=KeyRecord(
-                institution=self._owner(agreement.institution_id, agreement.institution_name),
-                lab=self._owner(LAB, agreement.lab_name),
+                institution=_owner(agreement.institution_id, agreement.institution_name, theirs),
+                lab=_owner(LAB, agreement.lab_name, ours),
                 log_vkey=log.vkey,
             ),
-            evidence=self._evidence(agreement.id, versions),
+            evidence=[log.evidence(position) for position, _ in (*told, *theirs, *ours)],
             made_at=self._kernel.clock(),
             lab_key=self._kernel.lab_key,
         )
@@ -73,36 +76,13 @@ class AgreementPapers:
         from portal.papers.agreement_pdf import agreement_pdf
 
         owners = (agreement.institution_id, LAB)
-        custody = {key.public_key: key.custody for owner in owners for key in self._institutions.get(owner).keys}
-        return agreement_pdf(AgreementPaper.of(agreement, version, self._kernel.clock(), custody))
+        keys = {key.public_key: key for owner in owners for key in self._institutions.get(owner).keys}
+        return agreement_pdf(AgreementPaper.of(agreement, version, self._kernel.clock(), keys))
 
-    def _owner(self, institution_id: str, name: str) -> KeyOwner:
-        """A party's keys, with the proofs of possession that only the record of their registration has."""
-        registered = {
-            event.public_key: event.proof
-            for _, event in self._history(INSTITUTIONS.decider.stream(institution_id))
-            if isinstance(event, InstitutionKeyRegistered)
-        }
-        keys = tuple(
-            RegisteredKey(
-                public_key=key.public_key,
-                custody=key.custody,
-                proof=registered[key.public_key],
-                registered_at=key.registered_at,
-                revoked_at=key.revoked_at,
-            )
-            for key in self._institutions.get(institution_id).keys
-        )
-        return KeyOwner(id=institution_id, name=name, keys=keys)
-
-    def _evidence(self, agreement_id: str, versions: Sequence[Version]) -> list[InclusionEvidence]:
-        """What the log has about how ``versions`` came into force; of other versions nothing is given away."""
-        digests = {version.digest for version in versions}
-        return [
-            self._kernel.store.log.evidence(position)
-            for position, event in self._history(AGREEMENTS.decider.stream(agreement_id))
-            if _tells_of(event, digests)
-        ]
+    def _key_events(self, institution_id: str) -> list[tuple[int, Event]]:
+        """What happened to a party's keys, and nothing else of it: its address stays where it is."""
+        history = self._history(INSTITUTIONS.decider.stream(institution_id))
+        return [one for one in history if isinstance(one[1], InstitutionKeyRegistered | InstitutionKeyRevoked)]
 
     def _history(self, stream: str) -> list[tuple[int, Event]]:
         """The events of a stream with their positions in the log, in order."""
@@ -112,7 +92,12 @@ class AgreementPapers:
         return found
 
 
+def _owner(institution_id: str, name: str, history: Sequence[tuple[int, Event]]) -> KeyOwner:
+    return KeyOwner(id=institution_id, name=name, keys=keys_told(event for _, event in history))
+
+
 def _tells_of(event: Event, digests: set[str | None]) -> bool:
+    """Of versions that never came into force nothing is given away."""
     match event:
         case AgreementOffered() | AgreementCountered():
             return event.document_digest in digests

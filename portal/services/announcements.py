@@ -6,28 +6,21 @@ that nothing is told twice and nothing is lost to a crash.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
-from agreements.actors import Role
 from agreements.agreement import Agreement, AgreementStatus, Suspension, VersionStatus
 from agreements.clauses import LateDuties, Term, Vetting, only
 from agreements.duties import Ledger, Record, Standing, Step
 from agreements.lateness import reason
 from agreements.passports import Passport
 from agreements.vetting import ItemStatus, VettingItem
-from portal.inputs import parse
 from portal.notices.model import Notice
-
-LEADS = frozenset({Role.PARTNER_LEAD.value})
-PARTNERS = frozenset({Role.PARTNER_LEAD.value, Role.PARTNER_MEMBER.value})
-LAB_SIDE = frozenset({Role.COORDINATOR.value})
-EVERYBODY = PARTNERS | LAB_SIDE
+from portal.services.notice_making import EVERYBODY, LAB_SIDE, LEADS, PARTNERS, notice_about
 
 
 def reminder(agreement: Agreement, standing: Standing, step: Step, late: LateDuties | None, now: datetime) -> Notice:
     """That a duty is due soon, or overdue, with what comes next."""
     overdue = step is Step.OVERDUE
-    return _notice(
+    return notice_about(
         agreement,
         f"duty:{agreement.id}:{standing.duty.key}:{step.value}:{standing.due_at:%Y-%m-%d}",
         f"duty.{step.value}",
@@ -48,7 +41,7 @@ def told_of(agreement: Agreement, ledger: Ledger) -> Iterator[Notice]:
     for record in ledger.records:
         yield from _record(agreement, record)
     for incident in ledger.incidents:
-        yield _notice(
+        yield notice_about(
             agreement,
             f"incident:{agreement.id}:{incident.number}",
             "incident.reported",
@@ -68,7 +61,7 @@ def coming(agreement: Agreement, remind_days: int, now: datetime) -> Iterator[No
     term = only(agreement.clauses, Term)
     window = (term.renewal_window_days if term else None) or remind_days
     if now >= ends_at:
-        yield _notice(
+        yield notice_about(
             agreement,
             f"agreement:{agreement.id}:expired:{ends_at:%Y-%m-%d}",
             "agreement.expired",
@@ -79,7 +72,7 @@ def coming(agreement: Agreement, remind_days: int, now: datetime) -> Iterator[No
             EVERYBODY,
         )
     elif now >= ends_at - timedelta(days=window):
-        yield _notice(
+        yield notice_about(
             agreement,
             f"agreement:{agreement.id}:expires_soon:{ends_at:%Y-%m-%d}",
             "agreement.expires_soon",
@@ -96,7 +89,7 @@ def lapsing(
     """That vetting which the agreement asks for lapses soon, or has lapsed."""
     for line in passport.checklist(frozenset(VettingItem(item) for item in clause.items), now):
         until = line.valid_until
-        if until is None or line.awaiting_review:
+        if until is None:
             continue
         if line.valid and now >= until - timedelta(days=remind_days):
             kind, word = "passport.lapses_soon", f"lapses on {until:%Y-%m-%d}"
@@ -105,15 +98,17 @@ def lapsing(
         else:
             continue
         refused_at = until + timedelta(days=clause.grace_days)
-        yield _notice(
+        whose_turn = "A partner lead hands in new evidence, and a coordinator reviews it."
+        if line.awaiting_review:
+            whose_turn = "New evidence is handed in and awaits a coordinator's review."
+        yield notice_about(
             agreement,
             f"passport:{agreement.institution_id}:{line.item.value}:{kind.partition('.')[2]}:{until:%Y-%m-%d}",
             kind,
             f"Vetting {word}: {line.item.label}",
-            f"{agreement.title} asks for it: requests are refused from {refused_at:%Y-%m-%d %H:%M} UTC. "
-            "A partner lead hands in new evidence, and a coordinator reviews it.",
+            f"{agreement.title} asks for it: requests are refused from {refused_at:%Y-%m-%d %H:%M} UTC. " + whose_turn,
             now,
-            LEADS | LAB_SIDE,
+            LAB_SIDE if line.awaiting_review else LEADS | LAB_SIDE,
             link=f"/passports?institution={agreement.institution_id}",
         )
 
@@ -124,7 +119,7 @@ def _on_the_table(agreement: Agreement) -> Iterator[Notice]:
         return
     countered = proposal.status is VersionStatus.COUNTERED
     if proposal.status is VersionStatus.OFFERED or countered:
-        yield _notice(
+        yield notice_about(
             agreement,
             f"agreement:{agreement.id}:{proposal.status.value}:{proposal.number}",
             f"agreement.{proposal.status.value}",
@@ -140,7 +135,7 @@ def _suspension(agreement: Agreement, suspension: Suspension) -> Iterator[Notice
     until = suspension.appeal_until
     within = f" until {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
     against = f"A partner lead can {'lift it' if suspension.requested else f'appeal{within}'}."
-    yield _notice(
+    yield notice_about(
         agreement,
         f"agreement:{agreement.id}:suspended:{number}",
         "agreement.suspended",
@@ -153,7 +148,7 @@ def _suspension(agreement: Agreement, suspension: Suspension) -> Iterator[Notice
     appeal = suspension.appeal
     if appeal is not None:
         by = f" The agreement gives until {appeal.decide_by:%Y-%m-%d %H:%M} UTC." if appeal.decide_by else ""
-        yield _notice(
+        yield notice_about(
             agreement,
             f"agreement:{agreement.id}:appealed:{number}",
             "appeal.filed",
@@ -163,7 +158,7 @@ def _suspension(agreement: Agreement, suspension: Suspension) -> Iterator[Notice
             LAB_SIDE,
         )
     if appeal is not None and appeal.outcome is not None and appeal.decided_at is not None:
-        yield _notice(
+        yield notice_about(
             agreement,
             f"agreement:{agreement.id}:appeal_decided:{number}",
             f"appeal.{appeal.outcome.value}",
@@ -180,7 +175,7 @@ def _suspension(agreement: Agreement, suspension: Suspension) -> Iterator[Notice
             for other in agreement.suspensions
             if other.number != number
         )
-        yield _notice(
+        yield notice_about(
             agreement,
             f"agreement:{agreement.id}:lifted:{number}",
             "agreement.suspension_lifted",
@@ -193,7 +188,7 @@ def _suspension(agreement: Agreement, suspension: Suspension) -> Iterator[Notice
 
 def _narrowings(agreement: Agreement) -> Iterator[Notice]:
     for entry in agreement.narrowings:
-        yield _notice(
+        yield notice_about(
             agreement,
             f"agreement:{agreement.id}:narrowed:{entry.number}",
             "agreement.narrowed",
@@ -204,7 +199,7 @@ def _narrowings(agreement: Agreement) -> Iterator[Notice]:
             EVERYBODY,
         )
         if entry.widened_at is not None:
-            yield _notice(
+            yield notice_about(
                 agreement,
                 f"agreement:{agreement.id}:widened:{entry.number}",
                 "agreement.widened",
@@ -225,7 +220,7 @@ def _record(agreement: Agreement, record: Record) -> Iterator[Notice]:
     about = f"duty:{agreement.id}:{record.key}"
     for number, handed_in in enumerate(record.fulfilments, 1):
         late = "" if handed_in.at <= handed_in.due_at else ", late"
-        yield _notice(
+        yield notice_about(
             agreement,
             f"{about}:fulfilled:{number}",
             "duty.fulfilled",
@@ -236,7 +231,7 @@ def _record(agreement: Agreement, record: Record) -> Iterator[Notice]:
         )
         back = handed_in.sent_back
         if back is not None:
-            yield _notice(
+            yield notice_about(
                 agreement,
                 f"{about}:sent_back:{number}",
                 "duty.evidence_sent_back",
@@ -246,7 +241,7 @@ def _record(agreement: Agreement, record: Record) -> Iterator[Notice]:
                 PARTNERS,
             )
     for number, given in enumerate(record.postponements, 1):
-        yield _notice(
+        yield notice_about(
             agreement,
             f"{about}:postponed:{number}",
             "duty.postponed",
@@ -257,33 +252,6 @@ def _record(agreement: Agreement, record: Record) -> Iterator[Notice]:
         )
     if record.waiver is not None:
         subject = f"Waived: {_called(record)}"
-        yield _notice(
+        yield notice_about(
             agreement, f"{about}:waived", "duty.waived", subject, record.waiver.reason, record.waiver.at, PARTNERS
         )
-
-
-def _notice(
-    agreement: Agreement,
-    notice_id: str,
-    kind: str,
-    subject: str,
-    body: str,
-    at: datetime,
-    audience: frozenset[str],
-    **more: Any,
-) -> Notice:
-    # Parsed, so that a name nobody foresaw ends in a refusal of ours that stops this notice alone.
-    return parse(
-        Notice,
-        {
-            "id": notice_id,
-            "kind": kind,
-            "institution_id": agreement.institution_id,
-            "subject": subject,
-            "body": body,
-            "link": f"/agreements?agreement={agreement.id}",
-            "at": at,
-            "audience": audience,
-            **more,
-        },
-    )

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from agreements.actors import Actor
-from agreements.agreement import Agreement, LapseAppeal, Lift, Narrow, Suspend, Widen
+from agreements.agreement import Agreement, LapseAppeal, Lift, Narrow, Suspend, Terminate, Widen
 from agreements.clauses import LateDuties, SafeHarbour, SuspensionReason, Vetting
 from agreements.deciders import Value
 from agreements.duties import DutyState, Remind, Step
@@ -22,8 +23,8 @@ from agreements.errors import ConcordatError
 from agreements.lateness import Rung, RungKind, ladder_step, measures_of
 from portal.inputs import parse
 from portal.notices.model import Notice
-from portal.services import announcements
-from portal.services.aggregates import AGREEMENTS
+from portal.services import announcements, news
+from portal.services.aggregates import AGREEMENTS, GRANTS
 from portal.services.duties import Passports
 from portal.services.duty_book import DutyBook
 from portal.services.duty_rows import LEDGERS
@@ -40,8 +41,14 @@ DUTY_LADDER = Actor.automatic("duty-ladder")
 APPEALS_CLOCK = Actor.automatic("appeals-clock")
 """The named rule that records that an appeal was not decided in time."""
 
+FRAMEWORK_WATCH = Actor.automatic("framework-watch")
+"""The named rule that ends schedules with the framework that they belong to."""
+
 EXPIRY_WATCH = Actor.automatic("expiry-watch")
 """The named rule that tells of what ends soon."""
+
+Attend = Callable[[datetime, Counter[str]], None]
+"""What is done about one object at a moment, counted."""
 
 _STEPS = {DutyState.DUE: Step.DUE_SOON, DutyState.OVERDUE: Step.OVERDUE}
 
@@ -49,8 +56,8 @@ _STEPS = {DutyState.DUE: Step.DUE_SOON, DutyState.OVERDUE: Step.OVERDUE}
 class Outbox(Protocol):
     """What brings notices out of the portal."""
 
-    def deliver_due(self, now: datetime) -> OutboxReport:
-        """Send whatever is due."""
+    def deliver_due(self, stop: threading.Event | None = None) -> OutboxReport:
+        """Send whatever is due, or what can be sent until ``stop`` is set."""
         ...
 
 
@@ -60,14 +67,18 @@ class Ticked(Value):
     at: datetime
     agreements: int
     """How many were looked at."""
+    ended: int = 0
+    """Schedules whose framework was over."""
     appeals_lapsed: int = 0
     reminded: int = 0
     narrowed: int = 0
     suspended: int = 0
     restored: int = 0
+    """Rungs taken back: suspensions lifted and narrowings ended."""
     announced: int = 0
     failed: tuple[str, ...] = ()
-    """Agreements at which something was refused; the portal's log says what. The others were attended to."""
+    """Agreements at which something was refused or went wrong; the portal's log says what. The others were attended
+    to."""
     outbox: OutboxReport = OutboxReport()
 
 
@@ -83,41 +94,54 @@ class Clockwork:
         self._ticking = threading.Lock()  # a tick by command and one by the thread would both take the same rung
 
     def tick(self) -> Ticked:
-        """Bring everything to where it should be now. Blocks until it is, deliveries included."""
+        """Bring everything to where it should be now, then send what is due. Blocks until both are done."""
+        ticked = self.carry_out()
+        return ticked.model_copy(update={"outbox": self._outbox.deliver_due()})
+
+    def carry_out(self) -> Ticked:
+        """Bring every agreement to where it should be now. Sends nothing: it waits for nobody outside the portal."""
         with self._ticking:
             now = self._kernel.clock()
             done: Counter[str] = Counter()
             failed = []
             living = self._living()
-            for agreement_id in living:
+            work: list[tuple[str, Attend]] = [(one, partial(self._attend, one)) for one in living]
+            for object_id, attend in [*work, *self._to_tell()]:
                 try:
-                    self._attend(agreement_id, now, done)
+                    attend(now, done)
                 except ConcordatError as refusal:
-                    logger.warning("the clockwork is refused at %s: %s", agreement_id, refusal)
-                    failed.append(agreement_id)
-            report = self._outbox.deliver_due(now)
-            return Ticked(at=now, agreements=len(living), failed=tuple(failed), outbox=report, **done)
+                    logger.warning("the clockwork is refused at %s: %s", object_id, refusal)
+                    failed.append(object_id)
+                except Exception as error:
+                    # Whatever is wrong with one object, the others are attended to.
+                    logger.exception("the clockwork fails at %s: %s", object_id, type(error).__name__)
+                    failed.append(object_id)
+            return Ticked(at=now, agreements=len(living), failed=tuple(failed), **done)
 
     @contextmanager
     def running(self, every_s: float) -> Iterator[None]:
-        """Tick at once and then every so many seconds, in a thread that ends with the block."""
+        """Carry out and deliver, at once and then every so many seconds, in two threads that end with the block.
+
+        Apart, so that an endpoint that hangs never holds up what agreements say. Ending waits for the delivery attempt
+        under way, about ten seconds at most.
+        """
         stop = threading.Event()
-        thread = threading.Thread(target=self._run, args=(stop, every_s), name="clockwork", daemon=True)
-        thread.start()
+
+        def deliver() -> None:
+            self._outbox.deliver_due(stop)
+
+        threads = [
+            threading.Thread(target=_repeat, args=(work, stop, every_s), name=name, daemon=True)
+            for name, work in (("clockwork", self.carry_out), ("deliveries", deliver))
+        ]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             stop.set()
-            thread.join()
-
-    def _run(self, stop: threading.Event, every_s: float) -> None:
-        with ThreadPoolExecutor(1, thread_name_prefix="tick") as hand:
-            while not stop.is_set():
-                # An error nobody foresaw must not end the clock for good: it is kept by the future, and logged.
-                error = hand.submit(self.tick).exception()
-                if error is not None:
-                    logger.error("a tick of the clockwork failed", exc_info=error)
-                stop.wait(every_s)
+            for thread in threads:
+                thread.join()
 
     def _living(self) -> tuple[str, ...]:
         """Everything under negotiation, in force or ended, until its books are closed."""
@@ -127,9 +151,23 @@ class Clockwork:
         )
         return tuple(row["agreement_id"] for row in rows)
 
+    def _to_tell(self) -> Iterator[tuple[str, Attend]]:
+        """What has news without anything to attend to: agreements that are over, and passports."""
+        over = self._kernel.store.query(
+            "SELECT agreement_id FROM agreement WHERE status IN ('declined', 'withdrawn', 'closed') "
+            "ORDER BY agreement_id"
+        )
+        vetted = self._kernel.store.query("SELECT DISTINCT institution_id FROM passport_item ORDER BY institution_id")
+        yield from ((row["agreement_id"], partial(self._over, row["agreement_id"])) for row in over)
+        yield from ((row["institution_id"], partial(self._vetted, row["institution_id"])) for row in vetted)
+
+    def _over(self, agreement_id: str, now: datetime, done: Counter[str]) -> None:
+        self._news(self._kernel.state(AGREEMENTS, agreement_id), now, done)
+
     def _attend(self, agreement_id: str, now: datetime, done: Counter[str]) -> None:
         """One agreement: appeals first, since a lapse may open access, then reminders, then the ladder."""
         steps: tuple[Callable[[Agreement, datetime, Counter[str]], None], ...] = (
+            self._framework,
             self._appeals,
             self._reminders,
             self._ladder,
@@ -137,6 +175,17 @@ class Clockwork:
         )
         for step in steps:
             step(self._kernel.state(AGREEMENTS, agreement_id), now, done)
+
+    def _framework(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
+        """End a schedule whose framework is over: by its term, or from before schedules were ended with it."""
+        if agreement.framework is None or not agreement.runs_on(now):
+            return
+        framework = self._kernel.state(AGREEMENTS, agreement.framework.agreement_id)
+        if framework.runs_on(now) or framework.ends_at is None:
+            return
+        reason = f"Framework {framework.id}, to which it belongs, ended on {framework.ends_at:%Y-%m-%d %H:%M} UTC."
+        self._kernel.execute(AGREEMENTS, agreement.id, parse(Terminate, {"reason": reason}), FRAMEWORK_WATCH)
+        done["ended"] += 1
 
     def _appeals(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
         for suspension in agreement.suspensions:
@@ -183,8 +232,15 @@ class Clockwork:
             agreement = self._kernel.state(AGREEMENTS, agreement.id)
 
     def _take(self, agreement: Agreement, rung: Rung, late: LateDuties | None, done: Counter[str]) -> None:
-        if rung.kind is RungKind.RESTORE:
-            self._restore(agreement, rung)
+        if rung.kind is RungKind.LIFT:
+            for suspension in agreement.open_suspensions:
+                if suspension.by_id != DUTY_LADDER.person_id:
+                    continue
+                lift = parse(Lift, {"number": suspension.number, "reason": rung.statement})
+                self._kernel.execute(AGREEMENTS, agreement.id, lift, DUTY_LADDER)
+                done["restored"] += 1
+        elif rung.kind is RungKind.WIDEN:
+            self._kernel.execute(AGREEMENTS, agreement.id, parse(Widen, {"reason": rung.statement}), DUTY_LADDER)
             done["restored"] += 1
         elif rung.kind is RungKind.NARROW and late is not None:
             fields = {
@@ -205,17 +261,6 @@ class Clockwork:
             self._kernel.execute(AGREEMENTS, agreement.id, parse(Suspend, fields), DUTY_LADDER)
             done["suspended"] += 1
 
-    def _restore(self, agreement: Agreement, rung: Rung) -> None:
-        """Come down as it went up, the last rung first; only from rungs that the ladder itself took."""
-        narrowing = agreement.narrowing
-        for suspension in agreement.open_suspensions:
-            if suspension.by_id != DUTY_LADDER.person_id:
-                continue
-            lift = parse(Lift, {"number": suspension.number, "reason": rung.statement})
-            self._kernel.execute(AGREEMENTS, agreement.id, lift, DUTY_LADDER)
-        if narrowing is not None and narrowing.by_id == DUTY_LADDER.person_id:
-            self._kernel.execute(AGREEMENTS, agreement.id, parse(Widen, {"reason": rung.statement}), DUTY_LADDER)
-
     def _announce(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
         remind_days = self._book.remind_days(agreement)
         ending = [*announcements.coming(agreement, remind_days, now)]
@@ -226,6 +271,22 @@ class Clockwork:
         done["announced"] += self._raise(ending, EXPIRY_WATCH)
         told = announcements.told_of(agreement, self._book.ledger(agreement.id))
         done["announced"] += self._raise(told, ANNOUNCER)
+        self._news(agreement, now, done)
+
+    def _news(self, agreement: Agreement, now: datetime, done: Counter[str]) -> None:
+        """What moved lately at the agreement and its grants."""
+        rows = self._kernel.store.query(
+            "SELECT grant_id FROM access_grant WHERE agreement_id = ? ORDER BY grant_id", [agreement.id]
+        )
+        told = [*news.of_agreement(agreement, now)]
+        for row in rows:
+            told += news.of_grant(agreement, self._kernel.state(GRANTS, row["grant_id"]))
+        done["announced"] += self._raise(news.recent(told, now), ANNOUNCER)
+
+    def _vetted(self, institution_id: str, now: datetime, done: Counter[str]) -> None:
+        """What moved lately in an institution's vetting."""
+        passport = self._passports.state(institution_id)
+        done["announced"] += self._raise(news.recent(news.of_passport(institution_id, passport), now), ANNOUNCER)
 
     def _raise(self, notices: Iterable[Notice], by: Actor) -> int:
         wanted = {notice.id: notice for notice in notices}
@@ -239,3 +300,13 @@ class Clockwork:
         for notice in fresh:
             self._notices.raise_(notice, by=by)
         return len(fresh)
+
+
+def _repeat(work: Callable[[], object], stop: threading.Event, every_s: float) -> None:
+    with ThreadPoolExecutor(1) as hand:
+        while not stop.is_set():
+            # An error nobody foresaw must not end the thread for good: it is kept by the future, and logged.
+            error = hand.submit(work).exception()
+            if error is not None:
+                logger.error("the thread %r failed", threading.current_thread().name, exc_info=error)
+            stop.wait(every_s)

@@ -1,7 +1,7 @@
 """Digests: once a day at most, by mail to those who have something unread; without mail, in the portal."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
@@ -79,11 +79,12 @@ class DigestService:
         unread = self._notices.unread_of(person.id, reader_keys(person.id, person.memberships), since=after)
         return self._compose(person, unread, since, now)
 
-    def send_digests(self, now: datetime) -> DigestReport:
+    def send_digests(self, now: datetime, over: Callable[[], bool] = lambda: False) -> DigestReport:
         """Mail each person, at most once between two digest hours, what mail has not brought them yet.
 
         Does nothing without a mail server. A letter that fails is tried again as webhooks are. Stops at the first
-        letter for which the server cannot be used at all; the next pass goes on. A crash between sending and
+        letter for which the server cannot be used at all, and before the next letter once it is ``over``; the next
+        pass goes on. A crash between sending and
         recording sends a letter twice, never not at all.
         """
         if not self.by_mail:
@@ -95,6 +96,8 @@ class DigestService:
         day_began = stamp(self._day_began(now))
         sent = failed = 0
         for person_id, notice_ids in due.items():
+            if over():
+                break
             since = last.get(person_id, "")
             if since >= day_began:
                 continue

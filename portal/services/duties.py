@@ -25,12 +25,13 @@ from agreements.duties import (
     Standing,
     Waive,
 )
-from agreements.errors import ConcordatError, Conflict, NotFound
+from agreements.errors import ConcordatError, Conflict, Invalid, NotFound
 from agreements.lateness import what_comes
 from agreements.passports import Passport
+from model_access.runs import Run
 from portal.inputs import Prose, parse
 from portal.services.agreements import AgreementService
-from portal.services.duty_book import DutyBook, duties_of, is_closed
+from portal.services.duty_book import DutyBook, dropped_from, duties_of, is_closed
 from portal.services.duty_calendar import Appointment, ICalendar, appointments, passport_appointments, to_icalendar
 from portal.services.duty_rows import LEDGERS
 from portal.services.kernel import Kernel
@@ -47,11 +48,28 @@ class People(Protocol):
         ...
 
 
-class Citable(Protocol):
-    """Objects that evidence may cite: findings and runs."""
+class Filed(Protocol):
+    """A finding, as far as evidence goes."""
 
-    def get(self, actor: Actor, object_id: str, /) -> object:
-        """The object. Raises NotFound where it is not there or not the actor's to see."""
+    @property
+    def institution_id(self) -> str:
+        """Whose finding it is."""
+        ...
+
+
+class Findings(Protocol):
+    """Findings that evidence may cite."""
+
+    def get(self, actor: Actor, finding_id: str, /) -> Filed:
+        """The finding. Raises NotFound where it is not there or not the actor's to see."""
+        ...
+
+
+class Runs(Protocol):
+    """Runs that evidence may cite."""
+
+    def get(self, actor: Actor, run_id: str, /) -> Run:
+        """The run. Raises NotFound where it is not there or not the actor's to see."""
         ...
 
 
@@ -96,8 +114,8 @@ class DutyService:
         agreements: AgreementService,
         *,
         people: People,
-        findings: Citable,
-        runs: Citable,
+        findings: Findings,
+        runs: Runs,
         passports: Passports,
         portal_name: str,
         url: str,
@@ -195,7 +213,10 @@ class DutyService:
         url: str | None = None,
         idempotency_key: str | None = None,
     ) -> DutyView:
-        """Hand in evidence. What it cites has to be there for the actor to see. Raises what the decider raises."""
+        """Hand in evidence. What it cites has to be the institution's own, and there for the actor to see.
+
+        Raises NotFound, Invalid ``others_evidence``, and what the decider raises.
+        """
         agreement, duty = self._duty(actor, agreement_id, key)
         evidence = parse(
             Evidence,
@@ -208,9 +229,10 @@ class DutyService:
             },
         )
         for finding_id in evidence.finding_ids:
-            self._findings.get(actor, finding_id)
+            _own(agreement, self._findings.get(actor, finding_id).institution_id, finding_id, "finding_ids")
         for run_id in evidence.run_ids:
-            self._runs.get(actor, run_id)
+            terms = self._runs.get(actor, run_id).terms
+            _own(agreement, terms.institution_id if terms is not None else None, run_id, "run_ids")
         command = Fulfil(institution_id=agreement.institution_id, duty=duty, evidence=evidence)
         return self._do(actor, agreement, duty, command, idempotency_key)
 
@@ -306,6 +328,12 @@ class DutyService:
         """The duty as the agreement has it; what a client says of it is never taken over."""
         agreement = self._agreements.get(actor, agreement_id)
         duty = next((duty for duty in duties_of(agreement) if duty.key == key), None)
+        if duty is None and any(duty.key == key for duty in dropped_from(agreement)):
+            raise Conflict(
+                "duty_dropped",
+                f"Agreement {agreement_id} no longer asks for the duty {key!r}.",
+                hint="What was handed in for it stays on record; the duties of the agreement list what is owed now.",
+            )
         if duty is None:
             raise _no_such_duty(agreement_id, key)
         return agreement, duty
@@ -327,10 +355,21 @@ class DutyService:
                 standing=one,
                 late_days=one.late_by(now).days,
                 consequence=what_comes(one, late, now, agreement.ends_at),
-                actions=_actions(actor, agreement, ledger, one.duty, now),
+                actions=() if one.dropped else _actions(actor, agreement, ledger, one.duty, now),
                 names={person_id: self._people.name(person_id) for person_id in _people_in(one)},
             )
             for one in standings
+        )
+
+
+def _own(agreement: Agreement, institution_id: str | None, cited: str, param: str) -> None:
+    """Others' work shows nothing of what an institution did. Raises Invalid ``others_evidence``."""
+    if institution_id != agreement.institution_id:
+        raise Invalid(
+            "others_evidence",
+            f"{cited} is not of {agreement.institution_name}, and a duty is shown to be done by one's own work.",
+            hint="Cite findings and runs of the institution itself, or say it in the statement.",
+            param=param,
         )
 
 

@@ -3,13 +3,23 @@
 Only reads: the duty service, the clockwork and whoever closes an agreement ask here, so that all see the same.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from agreements.agreement import Agreement, AgreementStatus, Change
 from agreements.clauses import LateDuties, only
 from agreements.clauses.base import ClauseBase
-from agreements.duties import Duty, Ledger, Segment, Standing, incident_standing, schedule, standing
+from agreements.duties import (
+    Duty,
+    Ledger,
+    Segment,
+    Standing,
+    dropped,
+    dropped_standing,
+    incident_standing,
+    schedule,
+    standing,
+)
 from portal.services.aggregates import AGREEMENTS
 from portal.services.duty_rows import LEDGERS
 from portal.services.kernel import Kernel
@@ -20,12 +30,22 @@ C = TypeVar("C", bound=ClauseBase)
 def segments_of(agreement: Agreement) -> tuple[Segment, ...]:
     """The versions that ever governed, each for its time."""
     found, term = [], 1
+    starts_at = expires_at = None
     for version in agreement.history:
         if version.effective_at is None:
             continue
-        term += version.change is Change.RENEWAL
+        renewed = version.change is Change.RENEWAL
+        term += renewed
+        starts_at = expires_at if renewed else starts_at or version.effective_at
+        expires_at = (starts_at or version.effective_at) + timedelta(days=version.term_days)
         found.append(
-            Segment(clauses=version.clauses, starts_at=version.effective_at, ends_at=version.replaced_at, term=term)
+            Segment(
+                clauses=version.clauses,
+                starts_at=version.effective_at,
+                ends_at=version.replaced_at,
+                term=term,
+                expires_at=expires_at,
+            )
         )
     return tuple(found)
 
@@ -37,6 +57,13 @@ def duties_of(agreement: Agreement, *, until: datetime | None = None) -> tuple[D
     return schedule(
         segments_of(agreement), expires_at=agreement.expires_at, terminated_at=agreement.ended_at, until=until
     )
+
+
+def dropped_from(agreement: Agreement) -> tuple[Duty, ...]:
+    """Every duty that the agreement asked for once and no longer does, by the date it had last."""
+    if agreement.expires_at is None:
+        return ()
+    return dropped(segments_of(agreement), expires_at=agreement.expires_at, terminated_at=agreement.ended_at)
 
 
 class DutyBook:
@@ -65,10 +92,14 @@ class DutyBook:
     def standings(self, agreement: Agreement, now: datetime, *, until: datetime | None = None) -> tuple[Standing, ...]:
         """Every duty with how it stands, incidents included, by present due date.
 
-        ``until`` leaves out what is due later and is not done yet.
+        ``until`` leaves out what is due later and is not done yet. What was done stays, also where the agreement no
+        longer asks for it.
         """
         ledger, remind_days = self.ledger(agreement.id), self.remind_days(agreement)
         found = [standing(duty, ledger, now, remind_days) for duty in duties_of(agreement)]
+        if {record.key for record in ledger.records} - {one.duty.key for one in found}:
+            kept = (dropped_standing(duty, ledger) for duty in dropped_from(agreement))
+            found += [one for one in kept if one is not None]
         found = [one for one in found if until is None or one.due_at <= until or not one.state.is_open]
         found += [incident_standing(incident) for incident in ledger.incidents]
         return tuple(sorted(found, key=lambda one: (one.due_at, one.duty.key)))

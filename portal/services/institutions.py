@@ -1,19 +1,24 @@
 """Institutions and their keys."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from agreements.actors import LAB, Actor
 from agreements.dsse import Envelope, sign
 from agreements.errors import Conflict, NotFound
 from agreements.institutions import (
+    AllowKey,
+    AskForKey,
     Constituency,
     Custody,
     Institution,
     RegisterInstitution,
     RegisterKey,
     RevokeKey,
-    possession_challenge,
 )
+from agreements.key_succession import possession_challenge
 from agreements.keys import SigningKey
-from portal.inputs import parse
+from portal.inputs import clean, parse
 from portal.keyring import Keyring
 from portal.services.aggregates import INSTITUTIONS
 from portal.services.kernel import Kernel
@@ -53,21 +58,52 @@ class InstitutionService:
             INSTITUTIONS, command.institution_id, command, actor, idempotency_key=idempotency_key
         )
 
-    def register_key(self, actor: Actor, institution_id: str, *, public_key: str, proof: str) -> Institution:
-        """Register a key that the institution keeps itself. Raises VerificationError without proof of possession."""
-        self.get(institution_id)
-        command = parse(RegisterKey, {"public_key": public_key, "proof": proof, "custody": Custody.OWN})
-        return self._kernel.execute(INSTITUTIONS, institution_id, command, actor)
+    def register_key(
+        self,
+        actor: Actor,
+        institution_id: str,
+        *,
+        public_key: str,
+        proof: str,
+        succession: Mapping[str, Any] | None = None,
+    ) -> Institution:
+        """Register a key that the institution keeps itself; its partner lead alone may.
 
-    def create_key(self, actor: Actor, institution_id: str) -> Institution:
-        """Make a key and hold it for the institution; it signs only at its signatory's word, on screen."""
+        ``succession`` is the statement by which the own key before it hands over. Raises Forbidden, and
+        VerificationError ``no_possession`` or ``not_handed_over``.
+        """
         self.get(institution_id)
-        return self._take(actor, institution_id, SigningKey.generate())
+        fields = {"public_key": public_key, "proof": proof, "custody": Custody.OWN, "succession": succession}
+        return self._kernel.execute(INSTITUTIONS, institution_id, parse(RegisterKey, fields), actor)
+
+    def create_key(
+        self, actor: Actor, institution_id: str, *, succession: Mapping[str, Any] | None = None
+    ) -> Institution:
+        """Make a key and hold it for the institution; it signs only at its signatory's word, on screen.
+
+        For its partner lead alone, or a coordinator for the lab. Raises as ``register_key``.
+        """
+        self.get(institution_id)
+        return self._take(actor, institution_id, SigningKey.generate(), succession)
+
+    def ask_for_key(
+        self, actor: Actor, institution_id: str, *, public_key: str, proof: str, reason: str
+    ) -> Institution:
+        """Ask, as partner lead, for a key in place of an own key that was lost. Raises Forbidden or Conflict."""
+        self.get(institution_id)
+        fields = {"public_key": public_key, "proof": proof, "reason": reason}
+        return self._kernel.execute(INSTITUTIONS, institution_id, parse(AskForKey, clean(fields)), actor)
+
+    def allow_key(self, actor: Actor, institution_id: str, *, public_key: str, note: str) -> Institution:
+        """Let in the key that was asked for, as a coordinator; every signature by it says so. Raises Forbidden."""
+        self.get(institution_id)
+        command = parse(AllowKey, clean({"public_key": public_key, "note": note}))
+        return self._kernel.execute(INSTITUTIONS, institution_id, command, actor)
 
     def register_lab(self, actor: Actor, name: str, contact_email: str) -> Institution:
         """Enter the lab itself, with the portal's lab key; done once, when the portal is made."""
         self.register(actor, institution_id=LAB, name=name, constituency=Constituency.LAB, contact_email=contact_email)
-        return self._take(actor, LAB, self._kernel.lab_key)
+        return self._take(actor, LAB, self._keyring.own("lab"))
 
     def revoke_key(self, actor: Actor, institution_id: str, *, public_key: str, reason: str) -> Institution:
         """Stop a key from signing. Raises Forbidden or Invalid."""
@@ -109,12 +145,15 @@ class InstitutionService:
             )
         return sign(payload_type, payload, self._keyring.kept(institution_id, public_key))
 
-    def _take(self, actor: Actor, institution_id: str, key: SigningKey) -> Institution:
+    def _take(
+        self, actor: Actor, institution_id: str, key: SigningKey, succession: Mapping[str, Any] | None = None
+    ) -> Institution:
         public_key = key.public.raw.hex()
         command = RegisterKey(
             public_key=public_key,
             proof=key.sign(possession_challenge(institution_id, public_key)).hex(),
             custody=Custody.PORTAL,
+            succession=None if succession is None else dict(succession),
         )
         # Refused before a file is written; and the file is there before anyone can be told of the key.
         INSTITUTIONS.decider.decide(self.get(institution_id), command, actor, self._kernel.clock())

@@ -34,7 +34,13 @@ class Kernel:
 
     store: Store
     clock: Clock
-    lab_key: SigningKey
+    lab_keys: Callable[[], SigningKey]
+    """Gives the lab's active key; ask once for what is signed and named together."""
+
+    @property
+    def lab_key(self) -> SigningKey:
+        """The key with which the lab signs now. Raises Unavailable ``no_lab_key``."""
+        return self.lab_keys()
 
     def state(self, aggregate: Aggregate[S], object_id: str) -> S:
         """The current state. Raises NotFound ``<category>_not_found``."""

@@ -189,6 +189,7 @@ class PassportService:
             data=data,
             issuer_key=issuer_key.raw.hex(),
             own_key=self._kernel.lab_key.public.raw.hex(),
+            earlier_own_keys=tuple(key.public_key for key in self._institutions.get(LAB).keys),
             subject_confirmed=subject_confirmed,
         )
         return self._execute(actor, institution, command, idempotency_key)

@@ -377,11 +377,12 @@ class RunService:
             started_at=started_at,
             finished_at=self._kernel.clock(),
         )
-        envelope = sign_receipt(RunStatement.about(predicate), self._kernel.lab_key)
+        key = self._kernel.lab_key
+        envelope = sign_receipt(RunStatement.about(predicate), key)
         command = CompleteRun(
             receipt=envelope.to_json(),
             receipt_digest=envelope_digest(envelope),
-            lab_key=self._kernel.lab_key.public.raw.hex(),
+            lab_key=key.public.raw.hex(),
             prompt_tokens=end.prompt_tokens,
             completion_tokens=end.completion_tokens,
         )

@@ -83,7 +83,7 @@ class WebhookService:
         self._institutions = institutions
         self._key = key
         self._policy = Policy(
-            loopback=settings.demo or settings.webhook_allow_private, private=settings.webhook_allow_private
+            loopback=settings.demo or settings.webhook_allow_loopback, private=settings.webhook_allow_private
         )
         self._poster = Poster(self._policy)
 

@@ -7,7 +7,7 @@ connection goes to exactly the address that was checked.
 import ipaddress
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from agreements.deciders import Value
@@ -26,6 +26,17 @@ _FORM = re.compile(
 """Narrower than RFC 3986, so that no two readers see two hosts in an address: no user, no fragment, ASCII only."""
 
 _LONGEST = 500
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    # RFC 1918 and RFC 4193
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+_NEVER = tuple(
+    ipaddress.ip_network(network)
+    # Where clouds keep credentials outside the link-local networks (Amazon, Google, Azure, Oracle in the block of
+    # RFC 6890), and the site-local addresses of old (RFC 3879); some of these pass for global ones.
+    for network in ("fd00:ec2::/32", "fd20:ce::/64", "168.63.129.16/32", "192.0.0.0/24", "fec0::/10")
+)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _PORTS = {"http": 80, "https": 443}
 
@@ -88,7 +99,7 @@ def check_url(url: str, policy: Policy) -> Target:
 def check_address(address: str, policy: Policy, *, scheme: str) -> None:
     """Return if the portal may connect to an IP address. Raises Invalid ``webhook_address_refused``.
 
-    Link-local addresses, where clouds keep their credentials, are never let through.
+    Where clouds keep their credentials, link-local addresses foremost, is never let through.
     """
     ip = _literal(address)
     if ip is None:
@@ -100,9 +111,15 @@ def check_address(address: str, policy: Policy, *, scheme: str) -> None:
         return
     if scheme != "https":
         raise _refused("it has to begin with https://")
-    if reached.is_link_local or reached.is_multicast or reached.is_unspecified or reached.is_reserved:
+    if (
+        reached.is_link_local
+        or reached.is_multicast
+        or reached.is_unspecified
+        or reached.is_reserved
+        or _within(reached, _NEVER)
+    ):
         raise _refused("it leads to an address that nobody serves publicly")
-    if not reached.is_global and not (policy.private and reached.is_private):
+    if not reached.is_global and not (policy.private and _within(reached, _PRIVATE)):
         raise _refused("it leads into a private network")
 
 
@@ -117,6 +134,10 @@ def _literal(host: str) -> IpAddress | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _within(ip: IpAddress, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    return any(ip in network for network in networks)
 
 
 def _embedded(ip: IpAddress) -> IpAddress:

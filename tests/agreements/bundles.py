@@ -9,7 +9,8 @@ from agreements.agreement import Agreement, EditDraft, Offer
 from agreements.bundle import KeyOwner, KeyRecord, RegisteredKey, SignedVersion, Signer, build_bundle
 from agreements.canonical import canonical_bytes
 from agreements.inclusion import InclusionEvidence
-from agreements.institutions import Custody, possession_challenge
+from agreements.institutions import Custody
+from agreements.key_succession import possession_challenge
 from agreements.keys import SigningKey
 from agreements.log_head import LogHead, NoteSigner, sign_head
 from agreements.merkle import Tree, leaf_hash
@@ -87,6 +88,25 @@ def entries_of(agreement: Agreement) -> list[dict[str, Any]]:
     ]
 
 
+def key_entries(keys: KeyRecord) -> list[dict[str, Any]]:
+    """What the log would have of the parties' keys."""
+    entries = []
+    for owner in (keys.institution, keys.lab):
+        told: list[tuple[str, dict[str, Any]]] = []
+        for key in owner.keys:
+            body = key.model_dump(mode="json")
+            at, revoked_at = body.pop("registered_at"), body.pop("revoked_at")
+            told.append(("institution:key_registered", {**body, "by": body.pop("registered_by"), "at": at}))
+            if revoked_at is not None:
+                revoked = {"public_key": key.public_key, "reason": "Rotated.", "at": revoked_at}
+                told.append(("institution:key_revoked", revoked))
+        entries += [
+            {"stream": f"institution/{owner.id}", "version": place, "type": kind, "body": body}
+            for place, (kind, body) in enumerate(told, start=2)
+        ]
+    return entries
+
+
 def evidence_of(entries: Sequence[dict[str, Any]], log: NoteSigner = LOG) -> list[InclusionEvidence]:
     """The entries in a log of their own, with proofs."""
     leaves = [canonical_bytes(entry) for entry in entries]
@@ -103,11 +123,12 @@ def bundle_of(
     version: SignedVersion | None = None,
 ) -> bytes:
     """A bundle that holds, unless something is said otherwise."""
+    keys = keys or key_record()
     return build_bundle(
         [version or signed_version(agreement)],
         pdf=PDF,
-        keys=keys or key_record(),
-        evidence=evidence_of(entries_of(agreement)) if evidence is None else evidence,
+        keys=keys,
+        evidence=evidence_of([*entries_of(agreement), *key_entries(keys)]) if evidence is None else evidence,
         made_at=LATER,
         lab_key=LAB_KEY,
     )

@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from securesystemslib import dsse as second
 from securesystemslib.signer import SSlibKey
 
+from agreements.actors import LAB
 from agreements.agreement import PAYLOAD_TYPE
-from agreements.bundle import CONTAINER, MAX_BUNDLE_BYTES, BundleProof, verify_bundle
+from agreements.bundle import CONTAINER, MAX_BUNDLE_BYTES, BundleProof, KeyRecord, verify_bundle
 from agreements.bundle.container import is_canonical, pack, unpack
 from agreements.bundle.contents import MANIFEST, MANIFEST_TYPE, Manifest, PartDigest, written
 from agreements.canonical import canonical_bytes, sha256_hex
 from agreements.dsse import sign
 from agreements.errors import ConcordatError, Invalid, TooLarge, VerificationError
 from agreements.institutions import Custody
+from agreements.key_succession import hand_over
 from agreements.keys import SigningKey
 from agreements.log_head import NoteSigner
 from tests.agreements.bundles import (
@@ -28,6 +30,7 @@ from tests.agreements.bundles import (
     bundle_of,
     entries_of,
     evidence_of,
+    key_entries,
     key_record,
     registered,
     short_agreement,
@@ -49,18 +52,18 @@ def regions() -> dict[str, range]:
         }
 
 
-def resigned(parts: dict[str, bytes], **changed: Any) -> bytes:
-    """A bundle of other parts, whose manifest a lab that lies has signed."""
+def resigned(parts: dict[str, bytes], signer: SigningKey = LAB_KEY, **changed: Any) -> bytes:
+    """A bundle of other parts, whose manifest a lab that lies, or another, has signed."""
     parts = {name: data for name, data in parts.items() if name != MANIFEST}
     told = {
         "agreement_id": AGREEMENT.id,
         "document_digest": AGREEMENT.document_digest,
         "made_at": LATER,
-        "lab_key": LAB_KEY.public.raw.hex(),
+        "lab_key": signer.public.raw.hex(),
         "parts": tuple(PartDigest(name=n, sha256=sha256_hex(d), size=len(d)) for n, d in sorted(parts.items())),
     }
     manifest = Manifest.model_validate(told | changed)
-    return pack(parts | {MANIFEST: canonical_bytes(sign(MANIFEST_TYPE, written(manifest), LAB_KEY).to_json())})
+    return pack(parts | {MANIFEST: canonical_bytes(sign(MANIFEST_TYPE, written(manifest), signer).to_json())})
 
 
 def refusal(data: bytes, **trusted: Any) -> ConcordatError:
@@ -70,14 +73,16 @@ def refusal(data: bytes, **trusted: Any) -> ConcordatError:
 
 
 def test_what_a_bundle_proves() -> None:
-    proof = verify_bundle(BUNDLE, lab_key=LAB_KEY.public, vkey=LOG.vkey)
+    proof = verify_bundle(BUNDLE, keys=[LAB_KEY.public], vkey=LOG.vkey)
     assert isinstance(proof, BundleProof)
     assert (proof.agreement_id, proof.version, proof.document_digest) == ("agr_test", 1, AGREEMENT.document_digest)
     assert [(one.signer_name, one.custody) for one in proof.signatures] == [
         ("Ben", Custody.OWN),
         ("Ada", Custody.PORTAL),
     ]
-    assert verify_bundle(BUNDLE) == proof
+    assert proof.vouched == {LAB_KEY.public.raw.hex(), PARTNER_KEY.public.raw.hex()}
+    assert verify_bundle(BUNDLE, vkey=LOG.vkey) == proof
+    assert verify_bundle(BUNDLE) == proof.model_copy(update={"vouched": frozenset()})
 
 
 def test_the_same_agreement_gives_the_same_bytes() -> None:
@@ -205,7 +210,7 @@ def test_size_is_bounded_on_both_ways() -> None:
 
 def test_the_keys_given_are_the_ones_believed() -> None:
     other = SigningKey.generate()
-    assert refusal(BUNDLE, lab_key=other.public).code == "other_lab_key"
+    assert refusal(BUNDLE, keys=[other.public]).code == "other_lab_key"
     assert refusal(BUNDLE, vkey=NoteSigner("other.example", other).vkey).code == "other_log"
 
 
@@ -305,3 +310,93 @@ def test_a_lab_that_lies_is_found_out_part_by_part() -> None:
         assert refusal(resigned(PARTS | {name: b"{}"})).param == name
         assert refusal(resigned(PARTS | {name: PARTS[name] + b"\n"})).param == name
     assert refusal(resigned(PARTS, agreement_id="agr_other")).code == "other_document"
+
+
+STRANGER = SigningKey.generate()
+KEY_EVIDENCE = {f"log/{number}.json" for number in (5, 6)}
+
+
+def forged(*, evidence: bool) -> bytes:
+    """A genuine agreement around another paper, another custody and a key that the lab never had."""
+    record = key_record(institution=[registered(PARTNER, PARTNER_KEY, custody=Custody.PORTAL)])
+    lab = record.lab.model_copy(update={"keys": (*record.lab.keys, registered(LAB, STRANGER))})
+    parts = {name: data for name, data in PARTS.items() if evidence or name not in KEY_EVIDENCE}
+    parts |= {
+        "agreement.pdf": b"%PDF-1.7\nbetter terms\n",
+        "README.txt": b"Trust this.\n",
+        "keys.json": written(record.model_copy(update={"lab": lab})),
+    }
+    return resigned(parts, STRANGER)
+
+
+def test_a_bundle_the_lab_never_made_is_refused_under_every_key_that_is_pinned() -> None:
+    lab, partner = LAB_KEY.public, PARTNER_KEY.public
+    for trusted in ({}, {"vkey": LOG.vkey}, {"keys": [lab]}, {"keys": [lab, partner], "vkey": LOG.vkey}):
+        error = refusal(forged(evidence=True), **trusted)
+        assert (error.code, error.param) == ("keys_differ", "keys.json")
+    for keys in ([lab], [partner], [lab, partner]):
+        for vkey in (None, LOG.vkey):
+            error = refusal(forged(evidence=False), keys=keys, vkey=vkey)
+            assert (error.code, error.param) == ("other_lab_key", MANIFEST)
+    error = refusal(forged(evidence=False), vkey=LOG.vkey)
+    assert (error.code, error.param) == ("key_not_logged", "keys.json")
+    assert verify_bundle(forged(evidence=False)).vouched == frozenset()
+
+
+def test_a_bundle_from_before_the_log_told_of_keys_holds_under_keys_that_are_given() -> None:
+    old = resigned({name: data for name, data in PARTS.items() if name not in KEY_EVIDENCE})
+    lab, partner = LAB_KEY.public, PARTNER_KEY.public
+    assert verify_bundle(old).vouched == frozenset()
+    assert verify_bundle(old, keys=[lab]).vouched == {lab.raw.hex()}
+    assert verify_bundle(old, keys=[lab, partner], vkey=LOG.vkey).vouched == {lab.raw.hex(), partner.raw.hex()}
+    assert refusal(old, keys=[lab], vkey=LOG.vkey).code == "key_not_logged"
+    assert refusal(old, keys=[partner]).code == "other_lab_key"
+
+
+def test_the_log_vouches_for_the_manifest_when_only_the_partners_key_is_given() -> None:
+    proof = verify_bundle(BUNDLE, keys=[PARTNER_KEY.public], vkey=LOG.vkey)
+    assert LAB_KEY.public.raw.hex() in proof.vouched
+    assert refusal(BUNDLE, keys=[STRANGER.public], vkey=LOG.vkey).code == "key_did_not_sign"
+
+
+def test_the_log_has_to_tell_of_the_very_keys() -> None:
+    keys = key_record(institution=[registered(PARTNER, PARTNER_KEY, revoked_at=LATER)])
+    told = [*entries_of(AGREEMENT), *key_entries(keys)]
+    proof = verify_bundle(bundle_of(AGREEMENT, keys=keys, evidence=evidence_of(told)), vkey=LOG.vkey)
+    assert PARTNER_KEY.public.raw.hex() in proof.vouched
+    for entries in (
+        [*told[:4], told[6]],
+        [*told[:5], told[6]],
+        [*told[:4], *told[5:]],
+        [*told, {**told[4], "version": 9}],
+        [*told[:4], {**told[4], "body": told[4]["body"] | {"custody": "portal"}}, *told[5:]],
+    ):
+        assert refused_at_making(keys=keys, evidence=evidence_of(entries)).code == "keys_differ"
+    for wrong in ({**told[4], "type": "institution:registered"}, {**told[4], "body": {"public_key": "of nobody"}}):
+        with pytest.raises(Invalid) as refused:
+            bundle_of(AGREEMENT, keys=keys, evidence=evidence_of([*told[:4], wrong, *told[5:]]))
+        assert refused.value.code == "bad_entry"
+    assert refused_at_making(evidence=evidence_of(entries_of(AGREEMENT))).code == "key_not_logged"
+
+
+def handed(statement: dict[str, Any] | None, *, by: SigningKey = PARTNER_KEY) -> KeyRecord:
+    """The institution's key, and one that says that the first signed it over."""
+    new = SigningKey.from_seed(b"n" * 32)
+    after = registered(PARTNER, new, succession=statement, handed_over_by=by.public.raw.hex(), registered_by="Ben")
+    return key_record(institution=[registered(PARTNER, PARTNER_KEY), after])
+
+
+def test_that_a_key_was_signed_over_is_verified_offline() -> None:
+    new = SigningKey.from_seed(b"n" * 32).public.raw.hex()
+    word = hand_over(PARTNER, PARTNER_KEY, public_key=new, number=2).to_json()
+    assert verify_bundle(bundle_of(AGREEMENT, keys=handed(word)), vkey=LOG.vkey).version == 1
+    stranger = SigningKey.generate()
+    for statement, by in (
+        (None, PARTNER_KEY),
+        (hand_over(PARTNER, PARTNER_KEY, public_key=new, number=3).to_json(), PARTNER_KEY),
+        (hand_over(PARTNER, stranger, public_key=new, number=2).to_json(), PARTNER_KEY),
+        (hand_over(PARTNER, stranger, public_key=new, number=2).to_json(), stranger),
+    ):
+        with pytest.raises(VerificationError) as error:
+            bundle_of(AGREEMENT, keys=handed(statement, by=by))
+        assert error.value.code == "not_handed_over"

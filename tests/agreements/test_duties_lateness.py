@@ -1,4 +1,4 @@
-"""The ladder: one rung at a time, never out of order, and down again exactly when nothing late is open."""
+"""The ladder: one rung at a time, never out of order, and down to the rung of the worst late duty."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agreements.clauses import LateDuties
 from agreements.duties import Duty, DutyKind, DutyState, Ledger, Standing, standing
-from agreements.lateness import MAX_NAMED, Excused, Measures, Rung, RungKind, ladder_step, what_comes
+from agreements.lateness import MAX_LEFT, MAX_NAMED, Excused, Measures, Rung, RungKind, ladder_step, what_comes
 from agreements.scopes import Operation
 from tests.agreements.parties import NOW
 
@@ -73,7 +73,7 @@ def test_the_rungs_in_order_with_reasons() -> None:
     assert step(-19, measures=OWN_NARROWING).kind is RungKind.REMIND
     suspended = step(-20, measures=OWN_NARROWING)
     assert suspended.kind is RungKind.SUSPEND
-    assert "20 days late. Access opens again when nothing late is open" in suspended.statement
+    assert "20 days late. Access opens again when it is fulfilled, postponed or waived" in suspended.statement
     assert step(-20, measures=BOTH).kind is RungKind.REMIND
 
 
@@ -86,10 +86,38 @@ def test_only_those_late_enough_are_named() -> None:
     assert step(-6, -1, -5).duty_keys == ("feedback-0/2026-02-23", "feedback-2/2026-02-24")
 
 
-def test_down_again_when_the_last_late_one_is_done() -> None:
-    assert step(-1, measures=BOTH).kind is RungKind.REMIND
-    assert step(3, measures=BOTH).kind is RungKind.RESTORE
-    assert step(measures=OWN_NARROWING).kind is RungKind.RESTORE
+def test_down_to_the_rung_that_the_worst_late_duty_has_reached() -> None:
+    assert step(-20, -6, measures=BOTH).kind is RungKind.REMIND
+    lifted = step(-6, -1, measures=BOTH)
+    assert (lifted.kind, lifted.duty_keys) == (RungKind.LIFT, ())
+    assert lifted.statement == (
+        "No late duty is left for which access is suspended. Late by now: Feedback (feedback-0/2026-02-23), 6 days; "
+        "Feedback (feedback-1/2026-02-28), 1 day."
+    )
+    assert step(-6, -1, measures=OWN_NARROWING).kind is RungKind.REMIND
+    assert step(-1, measures=OWN_NARROWING).kind is RungKind.WIDEN
+    many = step(*([-1.0] * (MAX_LEFT + 2)), measures=OWN_NARROWING)
+    assert many.statement.endswith("; and 2 more.")
+
+
+def test_down_again_one_by_one_when_the_last_late_one_is_done() -> None:
+    assert step(3, measures=BOTH).kind is RungKind.LIFT
+    assert step(3, measures=BOTH).statement == "Nothing late is open any more."
+    assert step(3, measures=OWN_NARROWING).kind is RungKind.WIDEN
+    assert step(measures=OWN_NARROWING).kind is RungKind.WIDEN
+
+
+def test_access_is_not_wide_open_between_a_suspension_and_the_narrowing_that_follows_it() -> None:
+    suspended_only = Measures(suspended=True, own_suspension=True)
+    assert step(-6, measures=suspended_only).kind is RungKind.NARROW
+    assert step(-6, measures=BOTH).kind is RungKind.LIFT
+
+
+def test_what_is_excused_does_not_hold_a_measure_taken_for_another() -> None:
+    ended = (Excused(key=duty(-30, "feedback-0").key, before=NOW - DAY),)
+    measures = BOTH.model_copy(update={"excused_narrowing": ended, "excused_suspension": ended})
+    assert step(-30, measures=measures).kind is RungKind.LIFT
+    assert step(-30, measures=measures.model_copy(update={"own_suspension": False})).kind is RungKind.WIDEN
 
 
 def test_measures_of_people_stay() -> None:
@@ -104,7 +132,7 @@ def test_without_a_clause_there_are_reminders_and_no_measures() -> None:
     assert rung.statement.endswith("30 days late.")
     taken_out = ladder_step(None, stands(-30), measures=OWN_NARROWING, now=NOW)
     assert (taken_out.kind, taken_out.reasons) == (
-        RungKind.RESTORE,
+        RungKind.WIDEN,
         ("The agreement no longer says what follows from a late duty.",),
     )
 
@@ -154,14 +182,37 @@ def test_each_answer_is_what_the_clause_wants(
     measures = Measures(narrowed=narrowed, own_narrowing=narrowed, suspended=suspended, own_suspension=suspended)
     rung = ladder_step(late, found, measures=measures, now=NOW)
     worst = max((s.late_by(NOW) for s in found), default=timedelta())
-    any_late = any(s.state is DutyState.OVERDUE for s in found)
-    assert (rung.kind is RungKind.RESTORE) == ((narrowed or suspended) and not any_late)
+    overdue = any(s.state is DutyState.OVERDUE for s in found)
+    to_narrow = overdue and worst >= late.narrow_after_days * DAY
+    to_suspend = overdue and worst >= late.suspend_after_days * DAY
+    assert (rung.kind is RungKind.NARROW) == (to_narrow and not narrowed)
+    assert (rung.kind is RungKind.LIFT) == (suspended and not to_suspend and (narrowed or not to_narrow))
+    assert (rung.kind is RungKind.WIDEN) == (narrowed and not to_narrow and not suspended)
     if rung.kind is RungKind.SUSPEND:
         assert narrowed
         assert worst >= late.suspend_after_days * DAY > late.narrow_after_days * DAY
     if rung.kind is RungKind.NARROW:
         assert worst >= late.narrow_after_days * DAY
     assert bool(rung.reasons) == (rung.kind is not RungKind.NONE)
+
+
+@given(CLAUSES, st.lists(st.floats(-120, 60), max_size=5), st.booleans(), st.booleans())
+def test_whatever_stood_it_settles_on_the_rung_of_the_worst_late_duty(
+    late: LateDuties, due: list[float], narrowed: bool, suspended: bool
+) -> None:
+    found = stands(*due, remind=late.remind_days_before)
+    for _ in range(4):
+        measures = Measures(narrowed=narrowed, own_narrowing=narrowed, suspended=suspended, own_suspension=suspended)
+        match ladder_step(late, found, measures=measures, now=NOW).kind:
+            case RungKind.NARROW | RungKind.WIDEN as kind:
+                narrowed = kind is RungKind.NARROW
+            case RungKind.SUSPEND | RungKind.LIFT as kind:
+                suspended = kind is RungKind.SUSPEND
+            case _:
+                break
+    lateness = [s.late_by(NOW) for s in found if s.state is DutyState.OVERDUE]
+    assert narrowed is any(one >= late.narrow_after_days * DAY for one in lateness)
+    assert suspended is any(one >= late.suspend_after_days * DAY for one in lateness)
 
 
 @given(CLAUSES, st.lists(st.integers(0, 100), min_size=1, max_size=3), st.lists(st.integers(1, 30), max_size=20))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agreements.clauses import Clause, Feedback, FinalReport, Termination
-from agreements.duties import Duty, DutyKind, Segment, schedule
+from agreements.duties import Duty, DutyKind, Segment, dropped, schedule
+from agreements.recurrence import LONGEST
 from tests.agreements.parties import NOW
 
 END = NOW + timedelta(days=180)
@@ -100,6 +101,22 @@ def test_a_renewal_moves_the_end_and_the_report_is_owed_anew() -> None:
     assert days(after)[:6] == days(before)
 
 
+def test_what_an_amendment_a_renewal_or_a_termination_took_off_the_schedule_is_known() -> None:
+    changed = segments(((feedback(4), REPORT), 0), ((feedback(8), REPORT), 60))
+    assert days(dropped(changed, expires_at=END)) == [84, 112, 140, 168]
+    first, second = segments(((REPORT,), 0), ((REPORT,), 150))
+    renewed = (first.model_copy(update={"expires_at": END}), second.model_copy(update={"term": 2}))
+    assert [d.key for d in dropped(renewed, expires_at=END + timedelta(days=180))] == ["final-report/term-1"]
+    ended = segments(((feedback(4), REPORT), 0))
+    assert days(dropped(ended, expires_at=END, terminated_at=NOW + timedelta(days=60))) == [84, 112, 140, 168]
+    assert dropped(ended, expires_at=END) == ()
+
+
+def test_a_century_of_weekly_feedback_can_be_computed_and_nothing_follows_it() -> None:
+    found = schedule(segments(((feedback(1),), 0)), expires_at=NOW + 3 * LONGEST)
+    assert len(found) == LONGEST // timedelta(weeks=1)
+
+
 def test_the_horizon_hides_only_what_lies_beyond_it() -> None:
     governed = segments(((feedback(4), REPORT), 0))
     near = schedule(governed, expires_at=END, until=NOW + timedelta(days=90))
@@ -129,6 +146,19 @@ def test_keys_are_unique_dates_ordered_and_nothing_recurs_after_the_end(
     assert len({duty.key for duty in found}) == len(found)
     assert [duty.due_at for duty in found] == sorted(duty.due_at for duty in found)
     assert all(duty.opens_at < duty.due_at <= min(expires_at, terminated_at or expires_at) for duty in found)
+
+
+@given(CADENCES, st.integers(1, 400), st.none() | st.integers(0, 400))
+def test_every_duty_there_ever_was_is_owed_or_dropped(
+    cadences: list[tuple[int, int]], runs: int, terminated: int | None
+) -> None:
+    whole = versions(cadences)
+    expires_at = whole[-1].starts_at + timedelta(days=runs)
+    terminated_at = None if terminated is None else whole[-1].starts_at + timedelta(days=terminated)
+    once = {d.key for n in range(len(cadences)) for d in schedule(versions(cadences[: n + 1]), expires_at=expires_at)}
+    owed = {d.key for d in schedule(whole, expires_at=expires_at, terminated_at=terminated_at)}
+    gone = {d.key for d in dropped(whole, expires_at=expires_at, terminated_at=terminated_at)}
+    assert gone == once - owed
 
 
 @given(CADENCES, st.integers(0, 26))

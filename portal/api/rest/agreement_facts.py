@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from agreements.clauses import SuspensionReason
 from agreements.errors import Invalid
 from portal.api.auth import Signed, ThePortal
 from portal.api.rest.shapes import Listing, ObjectId
@@ -61,6 +62,11 @@ def explain_allowances(portal: ThePortal, actor: Signed, agreement_id: ObjectId)
 
 
 @router.get("/{agreement_id}/consequences", summary="Preview what an act would bring about")
-def preview_consequences(portal: ThePortal, actor: Signed, agreement_id: ObjectId, action: Act) -> Consequences:
-    """The grants, tokens, runs, schedules and duties concerned. Nothing is done."""
-    return portal.agreement_facts.consequences(actor, agreement_id, action)
+def preview_consequences(
+    portal: ThePortal, actor: Signed, agreement_id: ObjectId, action: Act, reason: SuspensionReason | None = None
+) -> Consequences:
+    """The grants, tokens, runs, schedules and duties concerned; for a suspension's reason, its notice and clocks.
+
+    Nothing is done.
+    """
+    return portal.agreement_facts.consequences(actor, agreement_id, action, reason=reason)

@@ -22,7 +22,7 @@ _FILTER = 150
 _VIEWS = {"board": "Board", "month": "Month", "timeline": "Timeline"}
 _HORIZONS = {"30": "A month", str(HORIZON_DAYS): "Three months", "366": "A year", "3660": "Everything"}
 _OPEN = (DutyState.OVERDUE, DutyState.DUE, DutyState.UPCOMING)
-_DONE = (DutyState.FULFILLED, DutyState.WAIVED)
+_DONE = (DutyState.FULFILLED, DutyState.WAIVED, DutyState.DROPPED)
 _NONE = {
     DutyState.OVERDUE: "Nothing is late.",
     DutyState.DUE: "Nothing is due soon.",
@@ -63,7 +63,7 @@ def board(views: list[DutyView], state: str) -> None:
                 duty_card(view, at, with_institution=several, with_state=False)
     done = [view for view in views if view.standing.state in _DONE]
     if done:
-        with st.expander(f"Fulfilled and waived: {len(done)}", icon=":material/task_alt:"):
+        with st.expander(f"Fulfilled, waived and dropped: {len(done)}", icon=":material/task_alt:"):
             for view in reversed(done):
                 duty_card(view, at, with_institution=several)
 
@@ -95,7 +95,7 @@ def listing() -> None:
             icon="event_available",
         )
         return
-    reporting(agreements, at)
+    reporting(actor, agreements, at)
     institutions = {agreement.institution_id: agreement.institution_name for agreement in agreements}
     titles = {agreement.id: f"{agreement.institution_name}: {agreement.title}" for agreement in agreements}
     view = pick_view("View", "view", _VIEWS, screen=_SCREEN)

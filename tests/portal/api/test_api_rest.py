@@ -8,6 +8,7 @@ import pytest
 from agreements.actors import Channel
 from agreements.canonical import b64decode
 from agreements.dsse import sign
+from agreements.key_succession import hand_over, possession_challenge
 from agreements.keys import SigningKey
 from tests.portal.api.api_stand import CHECKPOINT, PARTNER, Stand
 
@@ -110,8 +111,37 @@ def test_an_institution_registers_its_own_key_and_signs_with_it(stand: Stand) ->
     assert revoked["keys"][-1]["revoked_at"]
 
 
+def test_an_own_key_is_followed_by_its_word_or_by_two_people(stand: Stand) -> None:
+    old, new, third = (SigningKey.generate() for _ in range(3))
+
+    def claim(key: SigningKey) -> dict[str, Any]:
+        public = key.public.raw.hex()
+        return {"public_key": public, "proof": key.sign(possession_challenge(SOUTH, public)).hex()}
+
+    keys, number = f"/institutions/{SOUTH}/keys", len(stand.portal.institutions.get(SOUTH).keys) + 1
+    lost = {**claim(old), "reason": "The laptop was stolen."}
+    if stand.portal.institutions.get(SOUTH).keeps_its_own:
+        good(stand, "POST", f"{keys}/lost", "stranger", lost)
+        good(stand, "POST", f"{keys}/{old.public.raw.hex()}/allow", "coordinator", {"note": "We called them."})
+    else:
+        good(stand, "POST", keys, "stranger", claim(old))
+    assert code(stand, "POST", keys, "coordinator", claim(new)) == (403, "not_signatory")
+    assert code(stand, "POST", keys, "stranger", claim(new)) == (400, "not_handed_over")
+    assert code(stand, "POST", f"{keys}/custody", "stranger", {}) == (400, "not_handed_over")
+    word = hand_over(SOUTH, old, public_key=new.public.raw.hex(), number=number + 1).to_json()
+    key = good(stand, "POST", keys, "stranger", {**claim(new), "succession": word})["keys"][-1]
+    assert (key["handed_over_by"], key["registered_by"]) == (old.public.raw.hex(), "Sam Stranger")
+    lost = {**claim(third), "reason": "The laptop was stolen."}
+    assert code(stand, "POST", f"{keys}/lost", "coordinator", lost) == (403, "not_signatory")
+    good(stand, "POST", f"{keys}/lost", "stranger", lost)
+    allow = f"{keys}/{third.public.raw.hex()}/allow"
+    assert code(stand, "POST", allow, "stranger", {"note": "It is us."}) == (403, "not_coordinator")
+    assert good(stand, "POST", allow, "coordinator", {"note": "We called them."})["keys"][-1]["allowed_by"]
+
+
 def test_a_foreign_signature_changes_nothing(stand: Stand) -> None:
-    good(stand, "POST", f"/institutions/{SOUTH}/keys/custody", "stranger")
+    if not stand.portal.institutions.active_keys(SOUTH):
+        good(stand, "POST", f"/institutions/{SOUTH}/keys/custody", "stranger")
     draft = good(stand, "POST", "/agreements", "coordinator", {"institution_id": SOUTH})
     good(stand, "POST", f"/agreements/{draft['id']}/offer", "coordinator")
     payload = base64.b64encode(b"{}").decode()

@@ -1,14 +1,19 @@
 """The command line as people use it: a portal's folder and the program."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
+from agreements.actors import Channel, Role
 from portal.cli.app import app
+from portal.composition import Portal
+from portal.config import load
 
 
 @dataclass(frozen=True)
@@ -37,3 +42,21 @@ def run(*words: str | Path, data: Path | None = None, typed: str = "") -> Said:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
+
+
+@contextmanager
+def led(home: Path, institution_id: str) -> Iterator[None]:
+    """Commands as a partner lead of an institution, registered for it, with an access token."""
+    with Portal.open(load(home)) as portal:
+        (row, *_) = portal.store.query("SELECT person_id FROM person WHERE name = 'Mara Lindqvist'")
+        mara = portal.people.get(row["person_id"]).actor(Channel.CLI)
+        lead = portal.people.register(
+            mara,
+            name="Lena Lead",
+            email=f"lena@{institution_id}.example",
+            memberships=[(institution_id, Role.PARTNER_LEAD)],
+        )
+        token = portal.tokens.issue(lead.actor(Channel.CLI), label="cli").token
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONCORDAT_TOKEN", token)
+        yield

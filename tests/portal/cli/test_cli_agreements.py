@@ -9,7 +9,7 @@ import pytest
 
 from agreements.actors import LAB, Actor, Channel, Role
 from agreements.canonical import digest_of, sha256_hex
-from agreements.institutions import possession_challenge
+from agreements.key_succession import possession_challenge
 from agreements.keys import SigningKey
 from portal.composition import Portal
 from portal.config import load
@@ -85,7 +85,6 @@ def sides(
     with Portal.open(load(home)) as portal:
         mara = the_first_coordinator(portal)
         proof = private.sign(possession_challenge(name, public)).hex()
-        portal.institutions.register_key(mara, name, public_key=public, proof=proof)
         people = {
             who: portal.people.register(mara, name=who.title(), email=f"{who}@{name}.example", memberships=[place])
             for who, place in (
@@ -94,6 +93,8 @@ def sides(
                 ("second", (LAB, Role.COORDINATOR)),
             )
         }
+        lead = people["lead"].actor(Channel.CLI)
+        portal.institutions.register_key(lead, name, public_key=public, proof=proof)
         tokens = {
             who: portal.tokens.issue(person.actor(Channel.CLI), label="cli").token for who, person in people.items()
         }

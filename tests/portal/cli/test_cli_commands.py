@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 
 from portal.cli.app import app
-from tests.portal.cli.cli_stand import Say, run
+from tests.portal.cli.cli_stand import Say, led, run
 
 
-def test_a_partner_from_registration_to_a_sign_in_link(say: Say) -> None:
+def test_a_partner_from_registration_to_a_sign_in_link(home: Path, say: Say) -> None:
     added = say(
         *("institution", "add", "westbay", "--name", "Westbay", "--constituency", "academia", "--email", "a@w.example"),
         "--json",
     )
     assert added.answer["id"] == "westbay"
-    assert say("institution", "key", "create", "westbay").status == 0
+    refused = say("institution", "key", "create", "westbay")
+    assert "(not_signatory)" in refused.err
+    with led(home, "westbay"):
+        assert say("institution", "key", "create", "westbay").status == 0
     person = say(
         *("person", "add", "--name", "Wanda", "--email", "w@w.example", "--institution", "westbay"),
         *("--role", "partner_lead", "--json"),
@@ -28,14 +31,15 @@ def test_a_partner_from_registration_to_a_sign_in_link(say: Say) -> None:
     assert "Meridian Lab" in listed.out
 
 
-def test_an_agreement_from_draft_to_offer(say: Say, tmp_path: Path) -> None:
+def test_an_agreement_from_draft_to_offer(home: Path, say: Say, tmp_path: Path) -> None:
     say("institution", "add", "draftee", "--name", "Draftee", "--constituency", "developer", "--email", "d@d.example")
     drafted = say("agreement", "draft", "--institution", "draftee", "--title", "Trial terms", "--json").answer
     refused = say("agreement", "offer", drafted["id"])
     assert refused.status == 1
     assert "no signing key yet" in refused.err
     assert "(no_active_key)" in refused.err
-    say("institution", "key", "create", "draftee")
+    with led(home, "draftee"):
+        say("institution", "key", "create", "draftee")
     offered = say("agreement", "offer", drafted["id"], "--json").answer
     assert offered["status"] == "offered"
     assert offered["document_digest"] in say("agreement", "show", drafted["id"]).out

@@ -28,10 +28,10 @@ def owing(home: Path) -> str:
             constituency=Constituency.ACADEMIA,
             contact_email="d@d.example",
         )
-        portal.institutions.create_key(mara, INSTITUTION)
         dora = portal.people.register(
             mara, name="Dora", email="dora@d.example", memberships=[(INSTITUTION, Role.PARTNER_LEAD)]
         ).actor(Channel.CLI)
+        portal.institutions.create_key(dora, INSTITUTION)
         draft = portal.agreements.draft(mara, institution_id=INSTITUTION)
         digest = portal.agreements.offer(mara, draft.id).document_digest or ""
         for signer in (dora, mara):

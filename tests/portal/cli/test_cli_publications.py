@@ -31,10 +31,10 @@ def submitted(home: Path) -> list[str]:
             constituency=Constituency.ACADEMIA,
             contact_email="p@p.example",
         )
-        portal.institutions.create_key(mara, INSTITUTION)
         person = portal.people.register(
             mara, name="Pia", email="pia@p.example", memberships=[(INSTITUTION, Role.PARTNER_LEAD)]
         )
+        portal.institutions.create_key(person.actor(Channel.CLI), INSTITUTION)
         pia = person.actor(Channel.CLI)
         clauses = [c.model_dump(mode="json") for c in template("software-access").clauses]
         draft = portal.agreements.draft(mara, institution_id=INSTITUTION, clauses=clauses)

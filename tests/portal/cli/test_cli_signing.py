@@ -10,7 +10,7 @@ import pytest
 from agreements.errors import Invalid
 from agreements.keys import SigningKey
 from portal.cli.keyfiles import write_new
-from tests.portal.cli.cli_stand import Say, run
+from tests.portal.cli.cli_stand import Say, led, run
 
 
 @pytest.fixture
@@ -20,17 +20,18 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
-def offered(say: Say, institution_id: str, key_file: Path, target: Path) -> str:
+def offered(home: Path, say: Say, institution_id: str, key_file: Path, target: Path) -> str:
     """An agreement offered to an institution that keeps its key itself, exported; its id."""
     say(
         *("institution", "add", institution_id, "--name", institution_id.title(), "--constituency", "academia"),
         *("--email", "x@x.example"),
     )
     proof = run("institution", "key", "proof", institution_id, "--key", key_file, "--json").answer
-    registered = say(
-        *("institution", "key", "register", institution_id, "--public-key", proof["public_key"]),
-        *("--proof", proof["proof"]),
-    )
+    with led(home, institution_id):
+        registered = say(
+            *("institution", "key", "register", institution_id, "--public-key", proof["public_key"]),
+            *("--proof", proof["proof"]),
+        )
     assert registered.status == 0, registered.err
     agreement_id: str = say("agreement", "draft", "--institution", institution_id, "--json").answer["id"]
     say("agreement", "offer", agreement_id)
@@ -45,9 +46,9 @@ def test_a_key_is_its_owners_alone_and_never_overwritten(key_file: Path) -> None
     assert "(file_exists)" in again.err
 
 
-def test_an_agreement_is_signed_and_checked_offline(say: Say, key_file: Path, tmp_path: Path) -> None:
+def test_an_agreement_is_signed_and_checked_offline(home: Path, say: Say, key_file: Path, tmp_path: Path) -> None:
     exported, signature = tmp_path / "a.json", tmp_path / "a.signature.json"
-    offered(say, "southfield", key_file, exported)
+    offered(home, say, "southfield", key_file, exported)
     signed = run("agreement", "sign", exported, "--key", key_file, "--json")
     assert signed.answer["signature"] == str(signature)
     public = SigningKey.from_pem(key_file.read_bytes()).public.raw.hex()
@@ -56,18 +57,18 @@ def test_an_agreement_is_signed_and_checked_offline(say: Say, key_file: Path, tm
     assert "(bad_signature)" in run("verify", signature, "--key", other).err
 
 
-def test_the_operator_signs_for_the_lab_and_only_second(say: Say, key_file: Path, tmp_path: Path) -> None:
+def test_the_operator_signs_for_the_lab_and_only_second(home: Path, say: Say, key_file: Path, tmp_path: Path) -> None:
     exported = tmp_path / "b.json"
-    agreement_id = offered(say, "northfield", key_file, exported)
+    agreement_id = offered(home, say, "northfield", key_file, exported)
     run("agreement", "sign", exported, "--key", key_file, "-o", tmp_path / "s.json")
     refused = say("agreement", "submit", agreement_id, tmp_path / "s.json")
     assert refused.status == 1
     assert "(wrong_agreement_status)" in refused.err
 
 
-def test_what_was_read_is_what_is_signed(say: Say, key_file: Path, tmp_path: Path) -> None:
+def test_what_was_read_is_what_is_signed(home: Path, say: Say, key_file: Path, tmp_path: Path) -> None:
     exported = tmp_path / "c.json"
-    offered(say, "eastfield", key_file, exported)
+    offered(home, say, "eastfield", key_file, exported)
     refused = run("agreement", "sign", exported, "--key", key_file, "--digest", "sha256:" + "0" * 64)
     assert "(digest_differs)" in refused.err
     changed = json.loads(exported.read_text())

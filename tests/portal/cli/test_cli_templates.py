@@ -8,7 +8,7 @@ from agreements.actors import Channel, Role
 from portal.composition import Portal
 from portal.config import load
 from portal.services.aggregates import PEOPLE
-from tests.portal.cli.cli_stand import Say
+from tests.portal.cli.cli_stand import Say, led
 
 
 def shown(say: Say, source: str, **changes: Any) -> dict[str, Any]:
@@ -50,7 +50,8 @@ def test_a_file_that_is_no_template_is_refused(say: Say, tmp_path: Path) -> None
 
 def test_a_campaign_is_previewed_started_shown_and_closed(home: Path, say: Say, tmp_path: Path) -> None:
     say("institution", "add", "harbour", "--name", "Harbour", "--constituency", "academia", "--email", "h@h.example")
-    say("institution", "key", "create", "harbour")
+    with led(home, "harbour"):
+        say("institution", "key", "create", "harbour")
     own = shown(say, "software-access", template_id="drive", version=1, title="Terms of a drive")
     say("template", "publish", written(tmp_path, own))
     drafted = say("agreement", "draft", "--institution", "harbour", "--template", "drive", "--json").answer["id"]

@@ -86,7 +86,8 @@ def kernel(tmp_path: Path) -> Iterator[Kernel]:
         signer=NoteSigner("portal.example/log", SigningKey.generate()),
         aggregates=[NORMS],
     )
-    yield Kernel(store=store, clock=TickingClock(), lab_key=SigningKey.generate())
+    lab = SigningKey.generate()
+    yield Kernel(store=store, clock=TickingClock(), lab_keys=lambda: lab)
     store.close()
 
 

@@ -35,7 +35,7 @@ class Asking:
 
 @pytest.fixture
 def ask(world: World) -> Asking:
-    return Asking(reopened(world, webhook_allow_private=True))
+    return Asking(reopened(world, webhook_allow_loopback=True))
 
 
 def test_notices_are_listed_and_read(world: World, ask: Asking) -> None:

@@ -16,7 +16,8 @@ from tests.portal.notices.outside import Endpoint
 
 PUBLIC = Policy()
 DEMO = Policy(loopback=True)
-PRIVATE = Policy(loopback=True, private=True)
+PRIVATE = Policy(private=True)
+BOTH = Policy(loopback=True, private=True)
 
 
 def refused(url: str, policy: Policy = PUBLIC) -> bool:
@@ -105,17 +106,53 @@ def test_addresses_that_are_refused_where_they_are_entered_or_where_they_lead(ur
         ("https://[fd00::1]/", PRIVATE, True),
         ("https://intranet/", PRIVATE, True),
         ("http://10.0.0.1/", PRIVATE, False),
-        ("https://169.254.169.254/", PRIVATE, False),
-        ("https://[fe80::1]/", PRIVATE, False),
+        ("https://intranet/", DEMO, False),
+        ("https://172.31.0.1/", PRIVATE, True),
+        ("https://[::ffff:192.168.0.1]/", PRIVATE, True),
+        ("https://0.0.0.1/", PRIVATE, False),
+        ("https://100.64.0.1/", PRIVATE, False),
+        ("http://127.0.0.1:9000/x", PRIVATE, False),
+        ("https://127.0.0.1/", PRIVATE, False),
+        ("https://localhost/", PRIVATE, False),
+        ("https://[::1]/", PRIVATE, False),
+        ("https://[::ffff:127.0.0.1]/", PRIVATE, False),
     ],
 )
 def test_what_the_operator_may_open(url: str, policy: Policy, allowed: bool) -> None:
     assert refused(url, policy) is not allowed
 
 
+@pytest.mark.parametrize("policy", [PUBLIC, DEMO, PRIVATE, BOTH])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.170.2",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.0.0.192",
+        "fe80::a9fe:a9fe",
+        "fec0::1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+    ],
+)
+def test_where_clouds_keep_credentials_is_never_let_through(address: str, policy: Policy) -> None:
+    with pytest.raises(Invalid):
+        check_address(address, policy, scheme="https")
+    literal = f"[{address}]" if ":" in address else address
+    assert refused(f"https://{literal}/", policy)
+    outcome = Poster(policy, resolver=lambda *_: (address,)).post("https://hooks.example.org/", b"", {})
+    assert outcome.reason.startswith("The address of the webhook cannot be used")
+
+
 @given(st.text(max_size=60) | st.from_regex(r"https?://[^/]{0,30}(/.*)?", fullmatch=True))
 def test_any_text_is_an_address_or_a_refusal(text: str) -> None:
-    for policy in (PUBLIC, DEMO, PRIVATE):
+    for policy in (PUBLIC, DEMO, PRIVATE, BOTH):
         refused(text, policy)
 
 

@@ -2,8 +2,11 @@
 
 import base64
 import json
+import logging
 import re
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,10 @@ from hypothesis import strategies as st
 
 from agreements.errors import Conflict, Forbidden, Invalid, Limited, NotFound
 from portal.notices.retrying import ATTEMPTS, DELAYS, LONGEST, next_attempt_at
-from portal.services.outbox import OUTBOX, OutboxReport
+from portal.services.outbox import OUTBOX, PER_INSTITUTION, OutboxReport
 from portal.services.webhooks import MOST_PER_INSTITUTION, WebhookView
 from portal.webhooks.decider import ResumeWebhook, WebhookStatus
+from portal.webhooks.posting import Outcome
 from portal.webhooks.projection import WEBHOOKS
 from tests.portal.notices.outside import Arrived, Endpoint, notice, reopened
 from tests.portal.services.world import START, World
@@ -29,7 +33,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "guide" / "webhooks.md"
 @pytest.fixture
 def calling(world: World) -> World:
     """A portal that may call this machine."""
-    return reopened(world, webhook_allow_private=True)
+    return reopened(world, webhook_allow_loopback=True)
 
 
 def registered(world: World, endpoint: Endpoint, by: str = "ben", at: str = "north", **more: Any) -> WebhookView:
@@ -41,7 +45,7 @@ def seen(world: World, webhook_id: str) -> WebhookView:
 
 
 def deliver(world: World) -> tuple[int, int]:
-    report = world.portal.outbox.deliver_due(world.clock.now)
+    report = world.portal.outbox.deliver_due()
     return report.delivered, report.failed
 
 
@@ -216,7 +220,7 @@ def test_gone_removes_it(calling: World, endpoint: Endpoint) -> None:
     calling.portal.notices.raise_(notice("a"))
     calling.clock.advance(minutes=1)
     endpoint.fail(1, status=410)
-    report = calling.portal.outbox.deliver_due(calling.clock.now)
+    report = calling.portal.outbox.deliver_due()
     assert report == OutboxReport(failed=1, stopped=(webhook_id,))
     shown = seen(calling, webhook_id)
     assert (shown.webhook.status, shown.waiting) == (WebhookStatus.REMOVED, 0)
@@ -236,6 +240,122 @@ def test_what_is_down_is_asked_once_a_pass_and_keeps_nobody_waiting(calling: Wor
         endpoint.fail(1)
         assert deliver(calling) == (3, 1)
     assert (len(endpoint.arrived), told(lab)) == (1, ["a", "b", "c"])
+
+
+@dataclass
+class Outside:
+    """In place of the network: whom it was sent to and when, by the signed time and by the clock."""
+
+    world: World
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long an endpoint takes, by its address."""
+    meanwhile: Callable[[], None] = lambda: None
+    sent: list[tuple[str, str, float]] = field(default_factory=list)
+
+    def post(self, url: str, payload: bytes, headers: dict[str, str]) -> Outcome:
+        late = self.world.clock().timestamp() - int(headers["webhook-timestamp"])
+        self.sent.append((url.rpartition("/")[2], json.loads(payload)["data"]["notice_id"], late))
+        self.world.clock.advance(seconds=self.seconds.get(self.sent[-1][0], 0))
+        self.meanwhile()
+        return Outcome(status_code=204)
+
+    def to(self, name: str) -> list[str]:
+        return [notice_id for sent_to, notice_id, _ in self.sent if sent_to == name]
+
+
+def outside(
+    world: World, *north: str, south: Sequence[str] = ("quick",), number: int = 40, seconds: float = 0
+) -> Outside:
+    """Endpoints of North, which take so long, and of South, and a number of notices to both."""
+    network = Outside(world, seconds=dict.fromkeys(north, seconds))
+    world.portal.webhooks._poster = network  # type: ignore[assignment]  # as far as it is used
+    for by, at, names in (("ben", "north", north), ("dan", "south", south)):
+        for name in names:
+            world.portal.webhooks.register(world.actor(by), institution_id=at, url=f"https://hooks.example.org/{name}")
+            world.clock.advance(seconds=1)
+    for place in range(number):
+        world.portal.notices.raise_(notice(f"n{place:03}"))
+        world.portal.notices.raise_(notice(f"s{place:03}", institution_id="south"))
+    return network
+
+
+def test_who_answers_slowly_uses_up_the_time_of_their_own_institution(world: World) -> None:
+    network = outside(world, "slow", "slower", seconds=9.5)
+    began = world.clock()
+    assert deliver(world) == (44, 0)
+    assert [name for name, _, _ in network.sent[:6]] == ["slow", "quick", "slower", "quick", "slow", "quick"]
+    assert network.to("quick") == [f"s{place:03}" for place in range(40)]
+    assert world.clock() - began < PER_INSTITUTION + timedelta(seconds=10)
+    assert {late for _, _, late in network.sent} <= {0.0, 0.5}, "each is signed at the moment of sending"
+
+
+def test_in_the_next_pass_those_go_first_that_have_waited_longest(world: World) -> None:
+    names = [f"slow{place}" for place in range(7)]
+    network = outside(world, *names, number=1, seconds=10)
+    passes = [deliver(world)[0] for _ in range(4)]
+    assert passes == [4, 3, 1, 0]
+    assert sorted(name for name, _, _ in network.sent) == ["quick", *names]
+
+
+def test_a_pass_ends_with_the_attempt_under_way_and_the_next_goes_on(world: World) -> None:
+    network, stop = outside(world, "one"), threading.Event()
+    network.meanwhile = stop.set
+    assert world.portal.outbox.deliver_due(stop).delivered == 1
+    network.meanwhile = lambda: None
+    assert deliver(world) == (79, 0)
+    assert len(set(network.sent)) == len(network.sent) == 80
+
+
+def test_closing_waits_for_the_attempt_under_way_and_nothing_is_sent_after(world: World) -> None:
+    network, under_way, closing = outside(world, "one"), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        under_way.set()
+        assert closing.wait(30)
+
+    network.meanwhile = hang
+    reports: list[OutboxReport] = []
+    passing = threading.Thread(target=lambda: reports.append(world.portal.outbox.deliver_due()))
+    passing.start()
+    assert under_way.wait(30)
+    ending = threading.Thread(target=world.portal.outbox.close)
+    ending.start()
+    assert world.portal.outbox._closed.wait(30)
+    closing.set()
+    ending.join()
+    passing.join()
+    assert [report.delivered for report in reports] == [1]
+    assert deliver(world) == (0, 0)
+
+
+def test_what_nobody_foresaw_at_one_endpoint_keeps_nobody_waiting(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = outside(world, "odd", number=2)
+
+    def fail() -> None:
+        if network.sent[-1][0] == "odd":
+            raise ZeroDivisionError
+
+    network.meanwhile = fail
+    with caplog.at_level(logging.ERROR):
+        assert deliver(world) == (2, 1)
+    assert "ZeroDivisionError" in caplog.text
+    network.meanwhile = lambda: None
+    assert deliver(world) == (2, 0)
+    assert network.to("odd") == ["n000", "n000", "n001"]
+
+
+def test_an_endpoint_paused_during_a_pass_is_sent_nothing_more(world: World) -> None:
+    network = outside(world, "one", south=())
+    [view] = world.portal.webhooks.list(world.actor("ben"))
+
+    def pause() -> None:
+        world.portal.webhooks.pause(world.actor("ben"), view.webhook.id, reason="we move house")
+
+    network.meanwhile = pause
+    assert deliver(world) == (1, 0)
+    assert len(network.sent) == 1
 
 
 def test_retry_after_is_heeded(calling: World, endpoint: Endpoint) -> None:
@@ -320,6 +440,24 @@ def test_addresses_are_refused_before_anything_is_kept(world: World) -> None:
         )
     assert refused.value.code == "bad_input"
     assert world.size == size
+
+
+@pytest.mark.parametrize(
+    ("setting", "opened"),
+    [
+        ("webhook_allow_private", {"https://10.0.0.1/"}),
+        ("webhook_allow_loopback", {"http://127.0.0.1:1/", "https://[::1]/"}),
+    ],
+)
+def test_private_networks_and_this_machine_are_opened_apart(world: World, setting: str, opened: set[str]) -> None:
+    webhooks, ben = reopened(world, **{setting: True}).portal.webhooks, world.actor("ben")
+    for url in ("https://10.0.0.1/", "http://127.0.0.1:1/", "https://[::1]/", "https://[fd00:ec2::254]/"):
+        if url in opened:
+            assert webhooks.register(ben, institution_id="north", url=url).webhook.url == url
+            continue
+        with pytest.raises(Invalid) as refused:
+            webhooks.register(ben, institution_id="north", url=url)
+        assert refused.value.code == "webhook_address_refused"
 
 
 def test_others_webhooks_are_as_if_they_were_not_there(calling: World, endpoint: Endpoint) -> None:

@@ -235,7 +235,6 @@ def furnish(portal: Portal, coordinator: Person) -> tuple[Person, ...]:
             constituency=kind,
             contact_email=f"office@{institution_id}.example",
         )
-        portal.institutions.create_key(lab, institution_id)
     people: Sequence[tuple[str, str, Role]] = (
         ("Ada Lovell", "northfield", Role.PARTNER_LEAD),
         ("Ben Okoro", "northfield", Role.PARTNER_MEMBER),
@@ -243,12 +242,16 @@ def furnish(portal: Portal, coordinator: Person) -> tuple[Person, ...]:
         ("Sam Iyer", "open-press", Role.RESEARCHER),
         ("Olga Brandt", "northfield", Role.OBSERVER),
     )
-    return tuple(
+    registered = tuple(
         portal.people.register(
             lab, name=name, email=f"{name.split()[0].lower()}@{institution}.example", memberships=[(institution, role)]
         )
         for name, institution, role in people
     )
+    for person, (_name, institution, role) in zip(registered, people, strict=True):
+        if role is Role.PARTNER_LEAD:
+            portal.institutions.create_key(person.actor(Channel.SCREEN), institution)
+    return registered
 
 
 def build_world(folder: Path) -> World:

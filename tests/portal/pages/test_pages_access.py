@@ -142,14 +142,16 @@ def test_a_revoked_token_is_refused(world: World) -> None:
     assert "The token is revoked" in said(app)
 
 
-def test_an_institution_is_registered_and_given_a_key(world: World) -> None:
+def test_an_institution_is_registered_and_its_lead_alone_gives_it_a_key(world: World) -> None:
     app = world.screen(world.coordinator, "institutions")
     for name, value in (("name", "Delta Institute"), ("id", "delta"), ("email", "office@delta.example")):
         app.text_input(key=f"institution.register.{name}").set_value(value)
     click(app, "institution.register.submit")
     assert "No active key" in said(app)
-    click(app, "institution.key:delta.act")
-    assert len(world.portal.institutions.active_keys("delta")) == 1
+    assert "Only its partner lead adds a key" in said(app)
+    ours = world.screen(world.lead, "institutions")
+    click(ours, "institution.key:northfield.submit")
+    assert len(world.portal.institutions.active_keys("northfield")) == 2
 
 
 def test_a_bad_institution_id_is_refused_and_the_form_keeps_what_was_typed(world: World) -> None:

@@ -7,6 +7,7 @@ from agreements.agreement import Agreement, AgreementStatus, AppealOutcome
 from agreements.clauses import SuspensionReason
 from agreements.people import Person
 from agreements.scopes import Operation
+from agreements.standard_terms import template
 from tests.portal.pages.life_world import first_duty, in_force, let_pass
 from tests.portal.pages.pages_world import World, click, existing, said
 
@@ -58,6 +59,50 @@ def test_suspending_says_first_what_it_stops_and_what_rights_remain(world: World
     click(app, f"{form}.act")
     assert get(world, agreement_id).status_on(world.portal.kernel.clock()) is AgreementStatus.SUSPENDED
     assert "Suspended for suspected misuse" in said(app)
+
+
+def scheduled(world: World) -> Agreement:
+    """The shipped schedule, which has no clause on suspension, under the shipped framework, which has."""
+    lab, lead, service = world.actor(world.coordinator), world.actor(world.lead), world.portal.agreements
+    signed: Agreement | None = None
+    for template_id in ("framework", "model-schedule"):
+        clauses = [one.model_dump(mode="json") for one in template(template_id).clauses if one.kind != "vetting"]
+        drafted = service.draft(
+            lab,
+            institution_id="northfield",
+            template_id=template_id,
+            clauses=clauses,
+            framework_id=None if signed is None else signed.id,
+        )
+        digest = service.offer(lab, drafted.id).document_digest or ""
+        for signer in (lead, lab):
+            signed = service.sign(signer, drafted.id, typed_name=signer.name, document_digest=digest)
+    return existing(signed)
+
+
+def test_a_schedule_is_said_to_be_suspended_by_the_rules_of_its_framework(world: World) -> None:
+    agreement = scheduled(world)
+    app = world.screen(world.coordinator, "agreements", agreement=agreement.id, part="life")
+    app.selectbox(key=f"agreement.suspend:{agreement.id}.reason").set_value(SuspensionReason.BREACH_OF_TERMS).run()
+    words = said(app)
+    assert "72 hours after the notice" in words
+    assert "can appeal for 30 days" in words
+    assert "silence lifts the suspension" in words
+    lab, lead, service = world.actor(world.coordinator), world.actor(world.lead), world.portal.agreements
+    service.suspend(lab, agreement.id, reason="breach_of_terms", statement=WHY)
+    service.appeal(lead, agreement.id, number=1, text=APPEAL)
+    ours = said(world.screen(world.lead, "agreements", agreement=agreement.id, part="life"))
+    assert "If it does not, the suspension is lifted" in ours
+    assert "notice within 72 hours" in str(
+        [box.options for box in world.screen(world.lead, "duties").selectbox if "agreement" in (box.key or "")]
+    )
+
+
+def test_narrowing_says_first_which_grants_lose_what(world: World) -> None:
+    agreement_id = world.grant().agreement_id
+    app = world.screen(world.coordinator, "agreements", agreement=agreement_id, part="life")
+    app.multiselect(key=f"agreement.narrow:{agreement_id}.operations").set_value(["generate"]).run()
+    assert "Grant *Misuse study* loses" in said(app)
 
 
 def test_the_institution_appeals_and_another_coordinator_upholds_it(world: World) -> None:

@@ -5,7 +5,7 @@ import json
 from agreements.actors import LAB, Role
 from agreements.agreement import PAYLOAD_TYPE, Agreement, VersionStatus
 from agreements.dsse import sign
-from agreements.institutions import possession_challenge
+from agreements.key_succession import possession_challenge
 from agreements.keys import SigningKey
 from agreements.people import Person
 from portal.pages.agreement_next import next_steps, waits_for
@@ -28,12 +28,12 @@ def signed_by_partner(world: World, agreement: Agreement) -> None:
 
 def own_key(world: World) -> SigningKey:
     """A key that the institution keeps to itself, in place of the one the portal kept for it."""
-    key, lab = SigningKey.generate(), world.actor(world.coordinator)
+    key, lead = SigningKey.generate(), world.actor(world.lead)
     kept = existing(world.portal.institutions.kept_key("northfield"))
     public = key.public.raw.hex()
     proof = key.sign(possession_challenge("northfield", public)).hex()
-    world.portal.institutions.register_key(lab, "northfield", public_key=public, proof=proof)
-    world.portal.institutions.revoke_key(lab, "northfield", public_key=kept, reason="We keep our own.")
+    world.portal.institutions.register_key(lead, "northfield", public_key=public, proof=proof)
+    world.portal.institutions.revoke_key(lead, "northfield", public_key=kept, reason="We keep our own.")
     return key
 
 

@@ -314,6 +314,9 @@ def test_months_are_counted_across_years() -> None:
     assert month_of("", now) == month_of("13-13", now) == date(2026, 12, 1)
     assert shifted(date(2026, 12, 1), 1) == "2027-01"
     assert shifted(date(2026, 1, 1), -1) == "2025-12"
+    assert month_of("9999-12", now) == month_of(shifted(date(2999, 12, 1), 1), now) == date(2999, 12, 1)
+    assert month_of("0001-01", now) == date(1900, 1, 1)
+    assert "<table" in sheet([], month_of("9999-12", now), now)
     assert month_of(shifted(date(1900, 1, 1), -1), now) >= date(1900, 1, 1) - timedelta(days=1)
 
 

@@ -175,7 +175,7 @@ def test_the_last_deliveries_are_listed_with_what_came_of_them(
     made = webhook(world)
     told(world)
     answers(Outcome(status_code=500, reason="The endpoint answered 500."))
-    world.portal.outbox.deliver_due(world.portal.kernel.clock())
+    world.portal.outbox.deliver_due()
     (one,) = world.portal.webhooks.deliveries(world.actor(world.lead), made.webhook.id)
     assert (one.kind, one.delivery.status_code, one.delivery.attempt) == ("duty.due_soon", 500, 1)
     app = world.screen(world.lead, "notices")
@@ -184,7 +184,7 @@ def test_the_last_deliveries_are_listed_with_what_came_of_them(
     assert list(shown["What came of it"]) == ["failed, will be tried again"]
     let_pass(world, 1)
     answers(Outcome(status_code=200))
-    world.portal.outbox.deliver_due(world.portal.kernel.clock())
+    world.portal.outbox.deliver_due()
     assert "1 delivery arrived" in said(world.screen(world.lead, "notices"))
 
 

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from agreements.actors import PartyKind
 from agreements.agreement import Agreement, EditDraft, Offer, Terminate
-from agreements.institutions import Custody
+from agreements.institutions import Custody, InstitutionKey
 from agreements.keys import SigningKey
 from portal.papers.agreement_pdf import agreement_pdf
 from portal.papers.paper import AgreementPaper
@@ -33,9 +33,20 @@ from tests.agreements.parties import (
 from tests.agreements.silent import HIDDEN, silent_clauses
 
 
+def key_of(key: SigningKey, custody: Custody) -> InstitutionKey:
+    return InstitutionKey(
+        public_key=key.public.raw.hex(), custody=custody, registered_at=NOW, registered_by="Lea Lead", allowed_by="Ada"
+    )
+
+
+def test_every_signature_says_how_its_key_came() -> None:
+    read = " ".join(pages(paper_of(in_force())))
+    assert read.count("asked for by Lea Lead, allowed by Ada of the lab") == 2
+
+
 def paper_of(agreement: Agreement, **changed: Any) -> AgreementPaper:
-    custody = {PARTNER_KEY.public.raw.hex(): Custody.OWN, LAB_KEY.public.raw.hex(): Custody.PORTAL}
-    paper = AgreementPaper.of(agreement, agreement.shown, LATER, custody)
+    keys = {one.public_key: one for one in (key_of(PARTNER_KEY, Custody.OWN), key_of(LAB_KEY, Custody.PORTAL))}
+    paper = AgreementPaper.of(agreement, agreement.shown, LATER, keys)
     return paper.model_copy(update=changed)
 
 
@@ -95,7 +106,7 @@ def test_a_missing_signature_is_missing_on_paper() -> None:
 def test_the_last_page_says_how_to_check() -> None:
     last = pages(paper_of(in_force()))[-1]
     assert last.startswith("How to check this document")
-    assert "concordat verify agr_test.zip --key LAB_PUBLIC_KEY --vkey LOG_KEY" in last
+    assert "concordat verify agr_test.zip --vkey LOG_KEY" in last
 
 
 def test_the_same_paper_gives_the_same_bytes() -> None:
@@ -155,7 +166,7 @@ def test_a_long_clause_runs_over_pages() -> None:
 
 def test_an_unknown_custody_is_said_to_be_unknown() -> None:
     agreement = in_force()
-    paper = AgreementPaper.of(agreement, agreement.shown, LATER, {SigningKey.generate().public.raw.hex(): Custody.OWN})
+    paper = AgreementPaper.of(agreement, agreement.shown, LATER, {})
     assert all(place.signature and place.signature.custody is None for place in paper.places)
     assert any(page.count("Not on record") == 2 for page in pages(paper))
 

@@ -140,7 +140,8 @@ def world(tmp_path: Path) -> Iterator[World]:
         signer=NoteSigner("portal.example/log", SigningKey.generate()),
         aggregates=[FINDINGS, NORMS, DECISIONS, CHECKPOINTS],
     )
-    kernel = Kernel(store=store, clock=TickingClock(), lab_key=SigningKey.generate())
+    lab = SigningKey.generate()
+    kernel = Kernel(store=store, clock=TickingClock(), lab_keys=lambda: lab)
     directory = Directory()
     findings = FindingService(kernel, runs=directory, checkpoints=Registered(), people=directory)
     norms = NormService(kernel, findings=findings, keys=directory, signer=directory)

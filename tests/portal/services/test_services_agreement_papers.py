@@ -15,6 +15,7 @@ from agreements.errors import Conflict, Invalid, NotFound, VerificationError
 from agreements.institutions import Custody
 from agreements.keys import PublicKey, SigningKey
 from portal.documents import verify_document
+from tests.portal.cli.cli_stand import run
 from tests.portal.services.world import World
 
 
@@ -41,7 +42,7 @@ def test_both_parties_take_the_same_bundle_away(world: World) -> None:
     papers, lab = world.portal.papers, world.portal.kernel.lab_key.public
     bundle = papers.bundle(world.actor("ben"), agreement.id)
     assert papers.bundle(world.actor("ada"), agreement.id) == bundle
-    proof = verify_bundle(bundle, lab_key=lab, vkey=world.portal.log.vkey)
+    proof = verify_bundle(bundle, keys=[lab], vkey=world.portal.log.vkey)
     assert proof.document_digest == agreement.document_digest
     assert [one.custody for one in proof.signatures] == [Custody.PORTAL] * 2
     assert unpack(bundle)["agreement.json"] == agreement.document_bytes()
@@ -73,6 +74,32 @@ def test_a_key_revoked_after_signing_leaves_the_bundle_whole(world: World) -> No
     world.portal.institutions.revoke_key(ada, "north", public_key=key, reason="Rotated.")
     proof = verify_bundle(world.portal.papers.bundle(ada, agreement.id))
     assert proof.signatures[0].public_key == key
+
+
+def test_who_gives_no_key_is_told_what_that_is_worth(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "agreement.zip"
+    path.write_bytes(world.portal.papers.bundle(world.actor("ben"), world.agreement().id))
+    said = run("verify", path)
+    assert said.status == 0
+    assert "anybody could have made this file" in " ".join(said.err.split())
+    lab = run("verify", path, "--key", world.portal.kernel.lab_key.public.raw.hex())
+    assert "On the file's own word: key of signature 1, log key." in " ".join(lab.err.split())
+    assert run("verify", path, "--vkey", world.portal.log.vkey).err == ""
+
+
+def test_what_is_on_the_files_word_is_told_for_every_signature(world: World) -> None:
+    first, ada = world.agreement(), world.actor("ada")
+    world.clock.advance(days=30)
+    world.portal.institutions.create_key(world.actor("ben"), "north")
+    bundle = world.portal.papers.bundle(ada, amended(world, first).id)
+    before, after = first.signatures[0].public_key, world.portal.institutions.kept_key("north")
+    assert before != after
+    lab, early = world.portal.kernel.lab_key.public, PublicKey.from_raw(bytes.fromhex(before))
+    told = {fact.name: fact.value for fact in verify_document(bundle, keys=[lab, early]).on_its_word}
+    assert told == {"key of signature 1": after, "log key": world.portal.log.vkey}
+    told = {fact.name: fact.value for fact in verify_document(bundle, keys=[lab]).on_its_word}
+    assert told["key of signature 1 of version 1"] == before
+    assert verify_document(bundle, vkey=world.portal.log.vkey).on_its_word == ()
 
 
 def test_what_was_never_in_force_has_a_paper_and_no_bundle(world: World) -> None:
@@ -133,12 +160,20 @@ def test_verify_knows_a_bundle_and_sends_a_pdf_away(world: World, tmp_path: Path
     keys = [PublicKey.from_raw(bytes.fromhex(one.public_key)) for one in agreement.signatures]
     stated = verify_document(bundle)
     assert stated.kind == "agreement bundle"
-    assert {fact.name for fact in stated.on_its_word} == {"institution key", "lab key", "log key"}
+    assert {fact.name for fact in stated.on_its_word} == {
+        "key of signature 1",
+        "key of signature 2",
+        "key of the manifest",
+        "log key",
+    }
     assert agreement.document_digest in {fact.value for fact in stated.facts}
     assert verify_document(bundle, vkey=world.portal.log.vkey, keys=keys).on_its_word == ()
     with pytest.raises(VerificationError) as refused:
         verify_document(bundle, keys=[SigningKey.generate().public])
-    assert refused.value.code == "key_did_not_sign"
+    assert refused.value.code == "other_lab_key"
+    with pytest.raises(VerificationError) as unused:
+        verify_document(bundle, vkey=world.portal.log.vkey, keys=[SigningKey.generate().public])
+    assert unused.value.code == "key_did_not_sign"
     with pytest.raises(Invalid) as reading:
         verify_document(world.portal.papers.pdf(ben, agreement.id))
     assert reading.value.code == "reading_copy"

@@ -8,7 +8,8 @@ import pytest
 
 from agreements.actors import Actor, Membership, Role
 from agreements.errors import Conflict, Forbidden, NotFound
-from agreements.institutions import Constituency, possession_challenge
+from agreements.institutions import Constituency
+from agreements.key_succession import possession_challenge
 from agreements.keys import SigningKey
 from portal.services.agreements import AgreementService
 from tests.portal.services.authorisation_agreements import AGREEMENTS, FINAL_AGREEMENTS, OUT_OF_TURN
@@ -72,10 +73,12 @@ def _register_person(stage: Stage, actor: Actor) -> object:
     )
 
 
+LEAD_ONLY = frozenset({"ben"})
+
 METHODS: Rows = {
     "institutions.register": (_register_institution, LAB_ONLY),
-    "institutions.register_key": (_register_key, SIGNATORIES),
-    "institutions.create_key": (lambda s, a: s.world.portal.institutions.create_key(a, "north"), SIGNATORIES),
+    "institutions.register_key": (_register_key, LEAD_ONLY),
+    "institutions.create_key": (lambda s, a: s.world.portal.institutions.create_key(a, "north"), LEAD_ONLY),
     "institutions.revoke_key": (_revoke_key, SIGNATORIES),
     "institutions.sign": (lambda s, a: s.world.portal.institutions.sign("north", a, "text/plain", b"x"), LEAD),
     "people.register": (_register_person, SIGNATORIES),
@@ -105,6 +108,8 @@ METHODS: Rows = {
 
 FINAL = frozenset(
     {
+        "institutions.register_key",
+        "institutions.create_key",
         "institutions.register",
         "institutions.revoke_key",
         "people.deactivate",

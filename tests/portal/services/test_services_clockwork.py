@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,7 @@ from agreements.duties import DutyState, IncidentKind
 from agreements.errors import Conflict, Unavailable
 from agreements.scopes import Operation
 from portal.services.clockwork import APPEALS_CLOCK, DUTY_LADDER, Clockwork, Ticked
+from portal.services.outbox import OutboxReport
 from tests.portal.services.duty_world import MODEL, STATEMENT, amended, duty, granted, in_force, sign_by_both, terms
 from tests.portal.services.world import START, World
 
@@ -142,9 +145,34 @@ def test_more_time_and_waivers_bring_access_down_the_ladder(world: World) -> Non
     world.clock.advance(days=20)
     assert world.portal.clockwork.tick().narrowed == 1
     world.portal.duties.waive(world.actor("ada"), agreement.id, FIRST, reason="one is enough")
-    assert world.portal.clockwork.tick().restored == 0
-    do(world, agreement, SECOND)
     assert world.portal.clockwork.tick().restored == 1
+    assert duty(world, agreement, SECOND).late_days == 9
+    assert access(world) == "allowed"
+
+
+def test_access_opens_when_the_duty_it_was_suspended_for_is_fulfilled(world: World) -> None:
+    agreement = opened(world)
+    world.clock.advance(days=58 + 4)
+    world.portal.clockwork.tick()
+    world.clock.advance(days=4)
+    world.portal.clockwork.tick()
+    assert access(world) == "agreement_suspended"
+    assert duty(world, agreement, SECOND).late_days == 10
+    do(world, agreement, FIRST)
+    assert world.portal.clockwork.tick().restored == 2
+    assert access(world) == "allowed"
+    assert "Late by now: Feedback (feedback/2027-01-18), 10 days." in state(world, agreement).suspensions[0].lift_reason
+
+
+def test_a_suspension_steps_down_to_the_narrowing_that_another_duty_has_reached(world: World) -> None:
+    agreement = opened(world)
+    world.clock.advance(days=70)
+    world.portal.clockwork.tick()
+    world.clock.advance(days=3)
+    assert access(world, Operation.SCORE) == "agreement_suspended"
+    do(world, agreement, FIRST)
+    assert world.portal.clockwork.tick().restored == 1
+    assert (access(world), access(world, Operation.SCORE)) == ("access_narrowed", "allowed")
 
 
 def test_measures_of_people_are_theirs_to_end(world: World) -> None:
@@ -221,6 +249,24 @@ def test_an_amendment_that_takes_the_ladder_away_takes_back_what_it_did(world: W
     ticked = world.portal.clockwork.tick()
     assert (ticked.restored, ticked.narrowed) == (1, 0)
     assert state(world, agreement).narrowing is None
+
+
+def test_ten_years_of_weekly_feedback_renewed_are_reminded_of_and_seen(world: World) -> None:
+    ada, term = world.actor("ada"), {"days": 3660, "renewals": 20, "renewal_window_days": None, "text": "Long."}
+    agreement = opened(world, term=term, feedback={"every_weeks": 1})
+    for _ in range(9):
+        world.portal.agreements.propose(ada, agreement.id, change="renewal")  # type: ignore[arg-type]  # as a client sends it
+        sign_by_both(world, world.portal.agreements.offer(ada, agreement.id))
+    world.clock.advance(days=30)
+    ticked = world.portal.clockwork.tick()
+    assert (ticked.failed, ticked.reminded, ticked.narrowed) == ((), 5, 1)
+    assert len(world.portal.duties.board(world.actor("ben"), horizon_days=30)) == 8
+    assert len(world.portal.duties.of_agreement(ada, agreement.id)) == 36_600 // 7 + 2
+    assert world.portal.duties.calendar(world.actor("ben"))
+    world.portal.agreements.propose(ada, agreement.id, change="renewal")  # type: ignore[arg-type]  # as a client sends it
+    with pytest.raises(Conflict) as refusal:
+        world.portal.agreements.offer(ada, agreement.id)
+    assert refusal.value.code == "term_too_far"
 
 
 def test_without_a_ladder_there_are_reminders_only(world: World) -> None:
@@ -313,8 +359,15 @@ def test_vetting_that_lapses_is_told_of_before_and_after(world: World) -> None:
     assert "passport.lapsed" in kinds(world, "ben")
 
 
-def test_what_is_refused_at_one_agreement_does_not_stop_the_others(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Unavailable("store_busy", "The store is busy."), "The store is busy."),
+        (ZeroDivisionError("nobody foresaw it"), "ZeroDivisionError"),
+    ],
+)
+def test_what_goes_wrong_at_one_agreement_does_not_stop_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception, said: str
 ) -> None:
     north = opened(world)
     south = in_force(world, "south")
@@ -323,14 +376,14 @@ def test_what_is_refused_at_one_agreement_does_not_stop_the_others(
 
     def refusing(kernel: Any, aggregate: Any, object_id: str, *more: Any, **named: Any) -> Any:
         if object_id == north.id:
-            raise Unavailable("store_busy", "The store is busy.")
+            raise error
         return execute(kernel, aggregate, object_id, *more, **named)
 
     monkeypatch.setattr(type(world.portal.kernel), "execute", refusing)
     with caplog.at_level(logging.WARNING):
         ticked = world.portal.clockwork.tick()
     assert (ticked.failed, ticked.narrowed) == ((north.id,), 1)
-    assert "The store is busy." in caplog.text
+    assert said in caplog.text
     monkeypatch.undo()
     assert state(world, south).narrowing is not None
     assert world.portal.clockwork.tick().narrowed == 1
@@ -363,24 +416,59 @@ def test_two_ticks_at_once_take_each_rung_once(world: World) -> None:
     assert len(state(world, agreement).suspensions) == 1
 
 
-def test_the_thread_ticks_at_once_survives_what_nobody_foresaw_and_ends(
+def test_the_threads_begin_at_once_survive_what_nobody_foresaw_and_end(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unused: Any = SimpleNamespace()
-    clockwork = Clockwork(unused, unused, unused, unused)
-    ticks, twice = [], threading.Event()
+    times: Counter[str] = Counter()
+    twice = {"clockwork": threading.Event(), "deliveries": threading.Event()}
 
-    def failing() -> Ticked:
-        ticks.append(1)
+    def failing(which: str) -> Callable[..., Any]:
+        def fail(*_: object) -> None:
+            times[which] += 1
+            if times[which] == 2:
+                twice[which].set()
+            raise ZeroDivisionError(f"nobody foresaw it of {which}")
+
+        return fail
+
+    unused: Any = SimpleNamespace(deliver_due=failing("deliveries"))
+    clockwork = Clockwork(unused, unused, unused, unused)
+    monkeypatch.setattr(clockwork, "carry_out", failing("clockwork"))
+    with caplog.at_level(logging.ERROR), clockwork.running(0.001):
+        assert all(event.wait(30) for event in twice.values())
+    assert not [thread for thread in threading.enumerate() if thread.name in twice]
+    assert all(f"nobody foresaw it of {which}" in caplog.text for which in twice)
+
+
+def test_a_delivery_that_hangs_does_not_hold_the_clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreement = opened(world)
+    world.clock.advance(days=45)
+    hanging, twice, ended = threading.Event(), threading.Event(), threading.Event()
+    ticks: list[Ticked] = []
+    clockwork = world.portal.clockwork
+    carry_out = clockwork.carry_out
+
+    def hang(stop: threading.Event) -> OutboxReport:
+        hanging.set()
+        assert stop.wait(30)
+        ended.set()
+        return OutboxReport()
+
+    def counted() -> Ticked:
+        assert hanging.wait(30)
+        ticks.append(carry_out())
         if len(ticks) == 2:
             twice.set()
-        raise ZeroDivisionError("nobody foresaw it")
+        return ticks[-1]
 
-    monkeypatch.setattr(clockwork, "tick", failing)
-    with caplog.at_level(logging.ERROR), clockwork.running(0.001):
+    monkeypatch.setattr(world.portal.outbox, "deliver_due", hang)
+    monkeypatch.setattr(clockwork, "carry_out", counted)
+    with clockwork.running(0.001):
         assert twice.wait(30)
-    assert not [thread for thread in threading.enumerate() if thread.name == "clockwork"]
-    assert "nobody foresaw it" in caplog.text
+        assert not ended.is_set()
+    assert ended.is_set()
+    assert [ticked.narrowed for ticked in ticks[:2]] == [1, 0]
+    assert state(world, agreement).narrowing is not None
 
 
 def test_what_the_ladder_does_is_nobodys_command(world: World) -> None:

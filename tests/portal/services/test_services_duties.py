@@ -9,8 +9,10 @@ from icalendar import Calendar
 
 from agreements.duties import DutyKind, DutyState, IncidentKind
 from agreements.errors import ConcordatError, Conflict, Forbidden, Invalid, NotFound
+from model_access.stages import Stage
+from portal.findings.service import FindingDraft
 from tests.portal.services.duty_world import STATEMENT, amended, duty, in_force, keys, sign_by_both, terms
-from tests.portal.services.world import START, World
+from tests.portal.services.world import START, World, ask
 
 DAY = timedelta(days=1)
 FIRST = "feedback/2026-12-21"
@@ -101,6 +103,37 @@ def test_evidence_cites_only_what_is_there_for_its_author(world: World) -> None:
     assert duty(world, agreement, FIRST).standing.state is DutyState.UPCOMING
 
 
+def test_evidence_cites_the_institutions_own_work(world: World) -> None:
+    agreement, duties = in_force(world), world.portal.duties
+    cleo, eve = world.actor("cleo"), world.actor("eve")
+    both = cleo.model_copy(update={"memberships": (*cleo.memberships, *eve.memberships)})
+    model = world.checkpoint("ladder-s", to=Stage.PUBLIC)
+    runs = {who: world.portal.runs.begin(world.actor(who), model, ask()) for who in ("cleo", "eve")}
+    for run in runs.values():
+        run.result()
+    told: dict[str, Any] = {
+        "summary": "Nothing was found.",
+        "kind": "null_result",
+        "checkpoint_ids": (model,),
+        "marking": "TLP:CLEAR",
+    }
+    filed = {
+        who: world.portal.findings.file(
+            world.actor(who), FindingDraft(institution_id=at, title="Nothing", **told)
+        ).finding_id
+        for who, at in (("cleo", "north"), ("eve", "south"))
+    }  # fmt: skip
+    others: tuple[dict[str, Any], ...] = ({"finding_ids": [filed["eve"]]}, {"run_ids": [runs["eve"].run_id]})
+    for more in others:
+        with pytest.raises(Invalid) as refusal:
+            duties.fulfil(both, agreement.id, FIRST, statement=STATEMENT, **more)
+        assert (refusal.value.code, refusal.value.param) == ("others_evidence", next(iter(more)))
+    view = duties.fulfil(
+        both, agreement.id, FIRST, statement=STATEMENT, finding_ids=[filed["cleo"]], run_ids=[runs["cleo"].run_id]
+    )
+    assert view.standing.state is DutyState.FULFILLED
+
+
 @pytest.mark.parametrize("key", ["feedback/2026-12-22", "feedback/2099-01-01", "", "no such duty", "x" * 4000])
 def test_a_duty_that_the_clauses_do_not_cause_is_not_there(world: World, key: str) -> None:
     agreement, duties = in_force(world), world.portal.duties
@@ -182,6 +215,39 @@ def test_what_was_done_under_one_version_stays_done_under_the_next(world: World)
         FIRST,
         "feedback/2027-02-27",
     ]
+
+
+def test_evidence_stays_in_sight_when_the_agreement_no_longer_asks_for_it(world: World) -> None:
+    agreement, duties = in_force(world), world.portal.duties
+    ada, ben = world.actor("ada"), world.actor("ben")
+    duties.fulfil(ben, agreement.id, FIRST, statement=STATEMENT)
+    duties.waive(ada, agreement.id, "feedback/2027-02-15", reason="one is enough")
+    world.clock.advance(days=7)
+    amended(world, agreement, feedback={"every_weeks": 6})
+    for key, expected in ((FIRST, DutyState.FULFILLED), ("feedback/2027-02-15", DutyState.WAIVED)):
+        kept = duty(world, agreement, key)
+        assert (kept.standing.state, kept.standing.dropped, kept.actions) == (expected, True, ())
+    assert duty(world, agreement, FIRST).standing.record.fulfilments[0].evidence.statement == STATEMENT
+    assert keys(duties.board(ben, state=DutyState.FULFILLED)) == [FIRST]
+    with pytest.raises(NotFound):
+        duties.get(ben, agreement.id, SECOND)
+    with pytest.raises(Conflict) as refusal:
+        duties.send_back(ada, agreement.id, FIRST, reason="it says nothing", due_at=START + 70 * DAY)
+    assert refusal.value.code == "duty_dropped"
+
+
+def test_the_report_of_a_term_stays_when_the_next_one_begins(world: World) -> None:
+    agreement, duties = in_force(world), world.portal.duties
+    ada, ben, report = world.actor("ada"), world.actor("ben"), "final-report/term-1"
+    world.clock.advance(days=140)
+    duties.fulfil(ben, agreement.id, report, statement=STATEMENT)
+    duties.send_back(ada, agreement.id, report, reason="it says nothing")
+    world.portal.agreements.propose(ada, agreement.id, change="renewal")  # type: ignore[arg-type]  # as a client sends it
+    sign_by_both(world, world.portal.agreements.offer(ada, agreement.id))
+    kept = duty(world, agreement, report).standing
+    assert (kept.state, kept.dropped, kept.state.is_open) == (DutyState.DROPPED, True, False)
+    assert duty(world, agreement, "final-report/term-2").standing.state is DutyState.UPCOMING
+    assert report not in duties.open_keys(ada, agreement.id)
 
 
 def test_the_end_has_its_own_duties_and_closes_the_books(world: World) -> None:

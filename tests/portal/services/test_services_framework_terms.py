@@ -175,3 +175,24 @@ def test_with_a_framework_its_schedules_end_and_what_they_owe_counts_from_then(w
         assert answer(world, ben) == "agreement_not_in_force"
     for one in (story.schedule, story.framework):
         service.close(ada, one.id, fulfilled=False)
+
+
+def test_a_schedule_that_outlives_its_frameworks_term_ends_with_it(world: World) -> None:
+    ada, service = world.actor("ada"), world.portal.agreements
+    short = [one | ({"days": 60} if one["kind"] == "term" else {}) for one in framework_text(BEN, CLEO)]
+    framework = sign_by_both(
+        world, service.offer(ada, service.draft(ada, institution_id="north", template_id="framework", clauses=short).id)
+    )
+    drafted = service.draft(ada, institution_id="north", template_id="model-schedule", framework_id=framework.id)
+    schedule = sign_by_both(world, service.offer(ada, drafted.id))
+    assert schedule.expires_at is not None
+    assert framework.expires_at is not None
+    assert schedule.expires_at > framework.expires_at
+    world.clock.advance(days=59)
+    assert world.portal.clockwork.tick().ended == 0
+    world.clock.advance(days=2)
+    assert world.portal.clockwork.tick().ended == 1
+    ended = service.get(ada, schedule.id)
+    assert ended.status is AgreementStatus.TERMINATED
+    assert framework.id in ended.end_reason
+    assert world.portal.clockwork.tick().ended == 0

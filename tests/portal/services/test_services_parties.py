@@ -9,7 +9,8 @@ from agreements.actors import Role
 from agreements.agreement import PAYLOAD_TYPE, AgreementStatus
 from agreements.dsse import Envelope, sign, verify
 from agreements.errors import ConcordatError, Conflict, Invalid, NotFound, VerificationError
-from agreements.institutions import Constituency, Custody, possession_challenge
+from agreements.institutions import Constituency, Custody
+from agreements.key_succession import hand_over, possession_challenge
 from agreements.keys import PublicKey, SigningKey
 from agreements.people import Person
 from tests.portal.services.world import World
@@ -84,7 +85,7 @@ def test_what_is_not_there_is_not_found(world: World) -> None:
     portal, ada = world.portal, world.actor("ada")
     for read in (
         lambda: portal.institutions.get("west"),
-        lambda: portal.institutions.create_key(ada, "west"),
+        lambda: portal.institutions.create_key(world.actor("ben"), "west"),
         lambda: portal.people.get("per_nobody"),
         lambda: portal.people.deactivate(ada, "per_nobody", reason="left"),
         lambda: portal.people.register(ada, name="Fi", email="f@f.f", memberships=[("west", Role.PARTNER_LEAD)]),
@@ -140,7 +141,9 @@ def test_a_signature_by_a_revoked_key_does_not(world: World) -> None:
     key = _own_key(world)
     offered = world.agreement(until="offered")
     envelope = sign(PAYLOAD_TYPE, offered.document_bytes(), key)
-    world.portal.institutions.create_key(world.actor("ada"), "north")
+    world.portal.institutions.create_key(
+        world.actor("ben"), "north", succession=hand_over("north", key, public_key=None, number=3).to_json()
+    )
     world.portal.institutions.revoke_key(
         world.actor("ben"), "north", public_key=key.public.raw.hex(), reason="it leaked"
     )

@@ -237,11 +237,12 @@ def make_world(folder: Path) -> World:
             constituency=Constituency.ACADEMIA,
             contact_email=f"office@{institution_id}.example",
         )
-        portal.institutions.create_key(coordinator, institution_id)
     for name, membership in CAST.items():
         world.people[name] = portal.people.register(
             coordinator, name=name.title(), email=f"{name}@people.example", memberships=[membership]
         )
+    for institution_id, lead in LEADS.items():
+        portal.institutions.create_key(world.actor(lead), institution_id)
     return world
 
 
