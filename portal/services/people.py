@@ -74,8 +74,7 @@ class PeopleService:
         return self.get(first_made[0].partition("/")[2])
 
     def admitting(self, command: RegisterPerson | RequestMembership) -> tuple[Step, ...]:
-        """The steps that make a person: the person, and their e-mail as theirs alone. Raises Conflict."""
-        self.refuse_taken(command.email)
+        """The steps that make a person: the person, and their e-mail as theirs alone."""
         address = address_id(command.email)
         taking = TakeAddress(person_id=command.person_id, held_before=self._held_before(address, command.email))
         return Step(PEOPLE, command.person_id, command), Step(ADDRESSES, address, taking)
