@@ -20,6 +20,8 @@ from portal.keyring import Keyring
 from portal.norms.projection import NORMS
 from portal.norms.service import NormService
 from portal.notices.projection import NOTICES
+from portal.oidc.metadata import Directory
+from portal.oidc.transport import ProviderHttp
 from portal.release.projection import DECISIONS
 from portal.release.service import ReleaseService
 from portal.services.aggregates import (
@@ -47,6 +49,7 @@ from portal.services.duties import DutyService
 from portal.services.duty_rows import LEDGERS
 from portal.services.grants import GrantService
 from portal.services.holders import Holders
+from portal.services.identity_providers import IdentityProviderService
 from portal.services.institutions import InstitutionService
 from portal.services.invitations import InvitationService
 from portal.services.kernel import Clock, Kernel
@@ -55,6 +58,7 @@ from portal.services.last_used import LastUsed
 from portal.services.log import LogService
 from portal.services.notices import NoticeService
 from portal.services.oauth import OAuthService
+from portal.services.oidc import OidcService
 from portal.services.outbox import OutboxService
 from portal.services.passports import PassportService
 from portal.services.people import PeopleService
@@ -76,6 +80,7 @@ from portal.services.token_plans import TokenPlans
 from portal.services.tokens import TokenService
 from portal.services.webhooks import WebhookService
 from portal.store import Store
+from portal.webhooks.addresses import Policy
 from portal.webhooks.projection import WEBHOOKS
 
 AGGREGATES = (
@@ -153,6 +158,15 @@ class Portal:
         self.sign_in = SignInService(kernel, settings, self.sessions)
         self.invitations = InvitationService(kernel, self.institutions, self.people, self.sessions, settings)
         self.programs = ProgramService(kernel, self.institutions)
+        private = settings.oidc_allow_private
+        http = ProviderHttp(Policy(loopback=private, private=private))
+        directory = Directory(http, clock)
+        self.identity_providers = IdentityProviderService(
+            kernel, self.institutions, self.sessions, keyring, http, directory
+        )
+        self.oidc = OidcService(
+            kernel, settings, keyring, http, directory, self.identity_providers, self.people, self.sessions
+        )
         prerequisites = Prerequisites(kernel, self.institutions, self.passports)
         self.templates = TemplateService(kernel)
         self.agreements = AgreementService(kernel, self.institutions, prerequisites, self.templates)

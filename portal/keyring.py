@@ -33,12 +33,12 @@ class Keyring:
         """One of the portal's own keys (``lab``, ``log``, ``token``, ``webhook``), made if it does not exist."""
         path = self._folder / f"{name}.pem"
         if not path.exists():
-            self._write(path, SigningKey.generate())
+            self._write(path, SigningKey.generate().to_pem())
         return self._read(path)
 
     def keep_own(self, name: str, key: SigningKey) -> None:
         """Keep another of the portal's own keys, beside the one that ``own`` makes."""
-        self._write(self._own_path(name, key.public.raw.hex()), key)
+        self._write(self._own_path(name, key.public.raw.hex()), key.to_pem())
 
     def kept_own(self, name: str, public_key: str) -> SigningKey:
         """The portal's own key of that public half (raw, hex). Raises Unavailable ``key_unreadable``."""
@@ -54,7 +54,7 @@ class Keyring:
 
     def keep(self, institution_id: str, key: SigningKey) -> None:
         """Take an institution's key into custody."""
-        self._write(self._custody_path(institution_id, key.public.raw.hex()), key)
+        self._write(self._custody_path(institution_id, key.public.raw.hex()), key.to_pem())
 
     def kept(self, institution_id: str, public_key: str) -> SigningKey:
         """A key in custody. Raises NotFound."""
@@ -66,6 +66,24 @@ class Keyring:
     def _own_path(self, name: str, public_key: str) -> Path:
         return self._folder / f"{name}-{public_key[:16]}.pem"
 
+    def keep_secret(self, name: str, secret: str) -> None:
+        """Keep what another system handed out, in a file of its own; what was kept under the name is replaced."""
+        self._write(self._folder / f"{name}.secret", secret.encode())
+
+    def kept_secret(self, name: str) -> str:
+        """A secret that was kept. Raises NotFound ``secret_not_kept`` or Unavailable ``key_unreadable``."""
+        path = self._folder / f"{name}.secret"
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise NotFound("secret_not_kept", "The portal does not hold that secret.") from None
+        except (OSError, UnicodeError):
+            raise _unreadable(path) from None
+
+    def drop_secret(self, name: str) -> None:
+        """Forget a secret; one that is not there is no error."""
+        (self._folder / f"{name}.secret").unlink(missing_ok=True)
+
     def _custody_path(self, institution_id: str, public_key: str) -> Path:
         return self._folder / f"institution-{institution_id}-{public_key[:16]}.pem"
 
@@ -76,18 +94,16 @@ class Keyring:
         except (OSError, ConcordatError):
             key = None
         if key is None or public_key not in (None, key.public.raw.hex()):
-            raise Unavailable(
-                "key_unreadable", f"The key file {path.name} cannot be read.", hint="Restore it from the backup."
-            )
+            raise _unreadable(path)
         return key
 
     @staticmethod
-    def _write(path: Path, key: SigningKey) -> None:
+    def _write(path: Path, content: bytes) -> None:
         part = path.with_suffix(".part")
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(key.to_pem())
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
@@ -98,6 +114,12 @@ class Keyring:
                 f"The key file {path.name} cannot be written ({error.strerror}).",
                 hint="Check the folder's free space and owner.",
             ) from None
+
+
+def _unreadable(path: Path) -> Unavailable:
+    return Unavailable(
+        "key_unreadable", f"The key file {path.name} cannot be read.", hint="Restore it from the backup."
+    )
 
 
 def _sync(folder: Path) -> None:

@@ -1,12 +1,14 @@
 """``/session``: from a one-time link to a browser's session, and out again."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from agreements.actors import Actor, Channel
@@ -14,10 +16,24 @@ from agreements.errors import ConcordatError, Forbidden, Unauthenticated
 from agreements.people import Person
 from portal.api.application import new_pages
 from portal.api.auth import SESSION_COOKIE, operator_actor, refuse_cross_site
-from portal.api.documents import STYLE, refusal_page, sign_in_page, sign_out_page
+from portal.api.documents import (
+    STYLE,
+    farewell_page,
+    found_page,
+    invitation_page,
+    refusal_page,
+    sign_in_page,
+    sign_out_page,
+    waiting_page,
+)
 from portal.api.forms import read_form
+from portal.browsers import browser_name
 from portal.composition import Portal
+from portal.oidc.attempt import LASTS
 from portal.services.sign_in import SignedIn
+
+ATTEMPT_COOKIE: Final = "portal_sign_in"
+"""Ties an identity provider's answer to the browser that went there."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
@@ -27,7 +43,15 @@ def create_session(portal: Portal) -> Starlette:
     pages = _SessionPages(portal)
     return new_pages(
         [
-            Route("/login", pages.login),
+            Route("/login", pages.login, methods=["GET"]),
+            Route("/login", pages.find, methods=["POST"]),
+            Route("/waiting", pages.waiting),
+            Route("/invitation", pages.invitation, methods=["GET"]),
+            Route("/invitation", pages.accept, methods=["POST"]),
+            Route("/oidc/start", pages.oidc_start),
+            Route("/oidc/callback", pages.oidc_callback),
+            Route("/oidc/leave", pages.oidc_leave),
+            Route("/oidc/keys", pages.oidc_keys),
             Route("/enter", pages.enter),
             Route("/demo", pages.demo, methods=["POST"]),
             Route("/signout", pages.ask_sign_out, methods=["GET"]),
@@ -48,8 +72,90 @@ class _SessionPages:
         onward = _local(request.query_params.get("next"))
         if await run_in_threadpool(self._present, request) is not None:
             return RedirectResponse(onward, status_code=303)
+        if await run_in_threadpool(self._waits, request) is not None:
+            return RedirectResponse("/session/waiting", status_code=303)
+        return await self._sign_in_page(onward)
+
+    async def _sign_in_page(self, onward: str, note: str = "") -> Response:
         demo = await run_in_threadpool(self._demo_people) if self._portal.settings.demo else ()
-        return sign_in_page(self._portal.settings.lab_name, demo, onward)
+        buttons = await run_in_threadpool(self._portal.identity_providers.buttons)
+        return sign_in_page(self._portal.settings.lab_name, demo, onward, providers=buttons, note=note)
+
+    async def find(self, request: Request) -> Response:
+        """The identity provider for an e-mail address."""
+        refuse_cross_site(request)
+        form = await read_form(request, required="email")
+        onward = _local(form.get("next"))
+        found = await run_in_threadpool(self._portal.identity_providers.for_email, form["email"])
+        if found is None:
+            return await self._sign_in_page(onward, "No institution's account is known for that address.")
+        return found_page(self._portal.settings.lab_name, found, onward)
+
+    async def waiting(self, request: Request) -> Response:
+        """What somebody sees who was not let in yet."""
+        person = await run_in_threadpool(self._waits, request)
+        if person is None or person.pending is None:
+            return RedirectResponse("/session/login", status_code=303)
+        institution = await run_in_threadpool(self._portal.people.institution_name, person.pending.institution_id)
+        return waiting_page(self._portal.settings.lab_name, person, institution)
+
+    async def invitation(self, request: Request) -> Response:
+        """What an invitation offers; looking at it spends nothing."""
+        code = request.query_params.get("code", "")
+        offer = await run_in_threadpool(self._portal.invitations.offer, code)
+        return invitation_page(self._portal.settings.lab_name, offer, code)
+
+    async def accept(self, request: Request) -> Response:
+        """Become a person, and be signed in."""
+        refuse_cross_site(request)
+        form = await read_form(request, required="code")
+        accept = partial(self._portal.invitations.accept, name=form.get("name", ""), browser=_browser(request))
+        return await self._welcome(request, await run_in_threadpool(accept, form["code"]), "/")
+
+    async def oidc_start(self, request: Request) -> Response:
+        """On to an identity provider."""
+        onward = _local(request.query_params.get("next"))
+        provider_id = request.query_params.get("provider", "")
+        begun = await run_in_threadpool(self._portal.oidc.begin, provider_id, onward)
+        response = RedirectResponse(begun.url, status_code=303)
+        response.set_cookie(
+            ATTEMPT_COOKIE,
+            begun.cookie,
+            max_age=int(LASTS.total_seconds()),
+            path="/session/oidc",
+            httponly=True,
+            samesite="lax",
+            secure=self._secure,
+        )
+        return response
+
+    async def oidc_callback(self, request: Request) -> Response:
+        """Back from an identity provider."""
+        finish = partial(self._portal.oidc.finish, browser=_browser(request))
+        cookie = request.cookies.get(ATTEMPT_COOKIE, "")
+        try:
+            entered = await run_in_threadpool(finish, cookie, dict(request.query_params))
+            response = await self._welcome(request, entered.signed_in, entered.onward)
+        except ConcordatError as refusal:
+            response = refusal_page(refusal, self._portal.settings.lab_name)
+        response.delete_cookie(ATTEMPT_COOKIE, path="/session/oidc", httponly=True, samesite="lax", secure=self._secure)
+        return response
+
+    async def oidc_leave(self, request: Request) -> Response:
+        """Sign out at the identity provider too, where the session of this browser has ended here."""
+        target = None
+        if await run_in_threadpool(self._present, request) is None:
+            secret = request.cookies.get(SESSION_COOKIE, "")
+            session_id = self._portal.sign_in.session_id(secret)
+            target = await run_in_threadpool(self._portal.oidc.leaving, session_id)
+        response = RedirectResponse(target or "/session/login", status_code=303)
+        if target is not None:
+            self._forget(response)
+        return response
+
+    async def oidc_keys(self, _request: Request) -> Response:
+        """The public key by which the portal authenticates at identity providers."""
+        return JSONResponse(await run_in_threadpool(self._portal.oidc.client_keys))
 
     async def enter(self, request: Request) -> Response:
         """Spend a link; a spent one is no obstacle to whoever is signed in already."""
@@ -58,7 +164,8 @@ class _SessionPages:
             # Programs that look at links before people do must not spend them.
             return Response()
         try:
-            signed_in = await run_in_threadpool(self._portal.sign_in.enter, request.query_params.get("code", ""))
+            enter = partial(self._portal.sign_in.enter, browser=_browser(request))
+            signed_in = await run_in_threadpool(enter, request.query_params.get("code", ""))
         except Unauthenticated:
             if await run_in_threadpool(self._present, request) is None:
                 raise
@@ -75,7 +182,8 @@ class _SessionPages:
                 hint="Use one of the links it printed when it started.",
             )
         form = await read_form(request, required="person_id")
-        signed_in = await run_in_threadpool(self._portal.sign_in.enter_demo, form["person_id"])
+        enter = partial(self._portal.sign_in.enter_demo, browser=_browser(request))
+        signed_in = await run_in_threadpool(enter, form["person_id"])
         return await self._welcome(request, signed_in, _local(form.get("next")))
 
     async def ask_sign_out(self, _request: Request) -> Response:
@@ -86,9 +194,18 @@ class _SessionPages:
         """End the session, here and on the server."""
         refuse_cross_site(request)
         await run_in_threadpool(self._end, request)
+        secret = request.cookies.get(SESSION_COOKIE, "")
+        provider_id = await run_in_threadpool(
+            self._portal.sessions.provider_of, self._portal.sign_in.session_id(secret)
+        )
+        if provider_id is not None:
+            return farewell_page(self._portal.settings.lab_name)
         response = RedirectResponse("/session/login", status_code=303)
-        response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax", secure=self._secure)
+        self._forget(response)
         return response
+
+    def _forget(self, response: Response) -> None:
+        response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax", secure=self._secure)
 
     async def _welcome(self, request: Request, signed_in: SignedIn, onward: str) -> Response:
         # The browser keeps one session: the one it had is ended, not left behind without a key.
@@ -119,6 +236,10 @@ class _SessionPages:
         except ConcordatError:
             return None
 
+    def _waits(self, request: Request) -> Person | None:
+        secret = request.cookies.get(SESSION_COOKIE)
+        return None if secret is None else self._portal.sessions.waiting(self._portal.sign_in.session_id(secret))
+
     def _end(self, request: Request) -> None:
         secret = request.cookies.get(SESSION_COOKIE)
         if secret is not None:
@@ -135,6 +256,10 @@ class _SessionPages:
 
 async def _style(_request: Request) -> Response:
     return PlainTextResponse(STYLE, media_type="text/css", headers={"cache-control": "max-age=3600"})
+
+
+def _browser(request: Request) -> str:
+    return browser_name(request.headers.get("user-agent", ""))
 
 
 def _local(target: str | None) -> str:

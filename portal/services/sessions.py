@@ -118,6 +118,11 @@ class SessionService:
             return None
         return person if person.pending is not None and person.deactivated_at is None else None
 
+    @staticmethod
+    def id_of(secret: str) -> str:
+        """The id under which the session of a cookie is recorded."""
+        return secret_id(secret)
+
     def provider_of(self, session_id: str) -> str | None:
         """The identity provider that a session was opened through; also of one that has ended."""
         try:

@@ -41,6 +41,19 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _PORTS = {"http": 80, "https": 443}
 
 
+class AddressRefused(Invalid):
+    """The portal does not connect to the address. ``why`` completes "it cannot be used:"."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "webhook_address_refused",
+            f"The address of the webhook cannot be used: {why}.",
+            hint="Give a public https address.",
+            param="url",
+        )
+        self.why = why
+
+
 class Policy(Value):
     """What the operator lets webhooks reach beyond public addresses by https."""
 
@@ -150,10 +163,5 @@ def _embedded(ip: IpAddress) -> IpAddress:
     return inner or ip
 
 
-def _refused(why: str) -> Invalid:
-    return Invalid(
-        "webhook_address_refused",
-        f"The address of the webhook cannot be used: {why}.",
-        hint="Give a public https address.",
-        param="url",
-    )
+def _refused(why: str) -> AddressRefused:
+    return AddressRefused(why)
