@@ -54,8 +54,93 @@ def link(person_id: PersonId, data: DataDir = DATA, as_json: AsJson = False) -> 
 
 
 @app.command("deactivate")
-def deactivate(person_id: PersonId, reason: Reason, data: DataDir = DATA, as_json: AsJson = False) -> None:
-    """Stop somebody from signing in; their sessions and tokens stop with it."""
+def deactivate(
+    person_id: PersonId,
+    reason: Reason,
+    without_lead: Annotated[
+        bool, typer.Option("--without-lead", help="The institution may be left without a partner lead.")
+    ] = False,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Stop somebody from signing in; their sessions and tokens end with it."""
+    body = {"reason": reason, "without_lead": without_lead}
     with connected(data) as portal:
-        answer = portal.post("people", person_id, "deactivate", body={"reason": reason})
+        answer = portal.post("people", person_id, "deactivate", body=body)
     Output(as_json=as_json).done(answer, f"{answer['name']} may not sign in any more.")
+
+
+@app.command("reactivate")
+def reactivate(person_id: PersonId, reason: Reason, data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """Let somebody sign in again, with the roles they had."""
+    with connected(data) as portal:
+        answer = portal.post("people", person_id, "reactivate", body={"reason": reason})
+    Output(as_json=as_json).done(answer, f"{answer['name']} may sign in again.")
+
+
+@app.command("waiting")
+def waiting(data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """List who waits to be let in."""
+    with connected(data) as portal:
+        answer = portal.get("people", "waiting")
+    columns = (
+        ("id", "id"),
+        ("name", "name"),
+        ("e-mail", "email"),
+        ("institution", "pending.institution_id"),
+        ("since", "pending.requested_at"),
+        ("refused", "pending.refused"),
+    )
+    Output(as_json=as_json).table(answer, answer["items"], columns)
+
+
+@app.command("approve")
+def approve(
+    person_id: PersonId,
+    role: Annotated[str, typer.Option("--role", help="As what they are let in.")],
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Let in somebody who waits."""
+    with connected(data) as portal:
+        answer = portal.post("people", person_id, "approve", body={"role": role})
+    Output(as_json=as_json).done(answer, f"{answer['name']} is let in.")
+
+
+@app.command("refuse")
+def refuse(person_id: PersonId, reason: Reason, data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """Refuse somebody who waits; they see the reason."""
+    with connected(data) as portal:
+        answer = portal.post("people", person_id, "refuse", body={"reason": reason})
+    Output(as_json=as_json).done(answer, f"{answer['name']} is not let in.")
+
+
+@app.command("role")
+def role_of(
+    person_id: PersonId,
+    institution: Annotated[str, typer.Option("--institution", help="Where, by id.")],
+    add: Annotated[str | None, typer.Option("--add", help="A role to give.")] = None,
+    remove: Annotated[
+        str | None, typer.Option("--remove", help="A role to take; with --add, they change places.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why a role is taken.")] = "",
+    without_lead: Annotated[
+        bool, typer.Option("--without-lead", help="The institution may be left without a partner lead.")
+    ] = False,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Give a role, take one, or put one in place of another."""
+    if add is None and remove is None:
+        raise typer.BadParameter("Say which role with --add or --remove.")
+    with connected(data) as portal:
+        if remove is None:
+            answer = portal.post("people", person_id, "memberships", body={"institution_id": institution, "role": add})
+        elif add is None:
+            membership = {"institution_id": institution, "role": remove}
+            body = {"membership": membership, "reason": reason, "without_lead": without_lead}
+            answer = portal.post("people", person_id, "memberships", "remove", body=body)
+        else:
+            body = {"institution_id": institution, "before": remove, "after": add, "without_lead": without_lead}
+            answer = portal.post("people", person_id, "memberships", "change", body=body)
+    Output(as_json=as_json).done(answer, f"{answer['name']}: {', '.join(_with_roles(answer)['roles'])}.")

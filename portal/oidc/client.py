@@ -27,7 +27,7 @@ class _Client(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
     ) -> dict[str, Any]:
         url, headers, body = auth.prepare(method, url, dict(headers), body)
         answer: Answer = self.session.post(url, body, headers)
-        token = answer.json()
+        token = answer.document()
         if "error" in token:
             raise Unauthenticated(
                 "code_refused",

@@ -26,6 +26,8 @@ SKEW: Final = timedelta(seconds=60)
 LONGEST: Final = 16 * 1024
 """Bytes of a token."""
 _SUBJECT_LENGTH: Final = 255
+_FAR: Final = 1e12
+"""Seconds beyond which nothing is a time."""
 
 
 class IdClaims(Value):
@@ -100,17 +102,19 @@ def _header(token: str) -> tuple[str, str]:
 
 def _check_times(claims: dict[str, Any], now: datetime) -> None:
     moment, skew = now.timestamp(), SKEW.total_seconds()
-    issued, expires, begins = (claims.get(name) for name in ("iat", "exp", "nbf"))
-    if not _is_time(issued) or not _is_time(expires) or not (begins is None or _is_time(begins)):
-        raise _refused("id_token_malformed", "says not when it was made and until when it is good")
+    issued, expires = _time(claims, "iat"), _time(claims, "exp")
+    begins = _time(claims, "nbf") if "nbf" in claims else issued
     if moment >= expires + skew:
         raise _refused("id_token_expired", "is past its time")
-    if issued > moment + skew or (begins is not None and begins > moment + skew):
+    if max(issued, begins) > moment + skew:
         raise _refused("id_token_not_yet_valid", "was made in the future; compare the clocks")
 
 
-def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+def _time(claims: dict[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _FAR:
+        raise _refused("id_token_malformed", "says not when it was made and until when it is good")
+    return float(value)
 
 
 def _text(claims: dict[str, Any], name: str) -> str:

@@ -64,7 +64,7 @@ class Directory:
         document = self._http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if document.status_code != 200:
             raise unusable(f"it answers discovery with status {document.status_code}")
-        found = self._read(issuer, document.json())
+        found = self._read(issuer, document.document())
         with self._looking:
             kept = self._known.get(issuer)
             fresh = _Known(found, self._clock() + KEPT_FOR)
@@ -88,7 +88,7 @@ class Directory:
         answer = self._http.get(metadata.jwks_uri)
         if answer.status_code != 200:
             raise unusable(f"it answers with status {answer.status_code} where its keys should be")
-        keys = signing_keys(answer.json())
+        keys = signing_keys(answer.document())
         with self._looking:
             self._known[issuer].keys = keys
         return keys

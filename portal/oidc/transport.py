@@ -24,7 +24,7 @@ class Answer(Value):
     status_code: int
     body: bytes
 
-    def json(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """The body as a JSON object. Raises Unavailable ``provider_answer_unusable``."""
         try:
             found = parse_json(self.body, MAX_BYTES)

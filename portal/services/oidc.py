@@ -16,7 +16,7 @@ from agreements.errors import ConcordatError, Conflict, NotFound, Unauthenticate
 from agreements.identities import LinkIdentity, identity_id
 from agreements.identity_providers import ClientAuthentication, IdentityProvider
 from agreements.ids import new_id
-from agreements.people import Person, RequestMembership
+from agreements.people import Pending, Person, RequestMembership
 from portal.config import Settings
 from portal.inputs import clean, parse
 from portal.keyring import Keyring
@@ -166,7 +166,7 @@ class OidcService:
         if not (access_token.isascii() and access_token.isprintable()):
             return claims
         answer = self._http.get(endpoint, {"authorization": f"Bearer {access_token}"})
-        found = identity(answer.json())
+        found = identity(answer.document())
         if found.subject != claims.subject:
             raise VerificationError("wrong_subject", "The identity provider speaks of two different people.")
         return found
@@ -230,7 +230,8 @@ class OidcService:
             self._linking(provider, claims, known_as, command.person_id),
             NoticeService.raising(notice),
         )
-        return Person(id=command.person_id, name=command.name), steps
+        waits = Pending(institution_id=provider.institution_id, requested_at=self._kernel.clock())
+        return Person(id=command.person_id, name=command.name, pending=waits), steps
 
     @staticmethod
     def _linking(provider: IdentityProvider, claims: IdClaims, known_as: str, person_id: str) -> Step:

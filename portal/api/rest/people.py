@@ -5,13 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from agreements.actors import Actor, Membership
+from agreements.actors import Membership, Role
 from agreements.deciders import Value
-from agreements.errors import NotFound
 from agreements.people import Person
 from portal.api.auth import Signed, ThePortal
 from portal.api.rest.shapes import IdempotencyKey, Listing, ObjectId, Reason
-from portal.composition import Portal
 
 router = APIRouter(prefix="/people", tags=["people"])
 
@@ -48,27 +46,95 @@ def register_person(
     )
 
 
+class Leaving(Reason):
+    """Why, and whether an institution is to be without a partner lead afterwards."""
+
+    without_lead: bool = False
+
+
+class Approval(Value):
+    """As what somebody who waits is let in."""
+
+    role: Role
+
+
+class RemovedMembership(Leaving):
+    """Which role is taken."""
+
+    membership: Membership
+
+
+class ChangedRole(Value):
+    """What somebody is at an institution, and what they are to be."""
+
+    institution_id: Annotated[str, Field(max_length=128)]
+    before: Role
+    after: Role
+    without_lead: bool = False
+
+
+@router.get("/waiting", summary="List who waits to be let in")
+def list_waiting_people(portal: ThePortal, actor: Signed) -> Listing[Person]:
+    """Whom you may answer: of your own institution as its partner lead, everyone as a coordinator."""
+    return Listing.whole(portal.people.waiting(actor))
+
+
 @router.get("/{person_id}", summary="Get a person")
 def get_person(portal: ThePortal, actor: Signed, person_id: ObjectId) -> Person:
     """Someone of one's own institutions; anyone, for coordinators."""
-    return _visible(portal, actor, person_id)
+    return portal.people.visible(actor, person_id)
 
 
 @router.post("/{person_id}/deactivate", summary="Stop a person from signing in")
-def deactivate_person(portal: ThePortal, actor: Signed, person_id: ObjectId, body: Reason) -> Person:
-    """Their sessions and tokens stop with it."""
-    _visible(portal, actor, person_id)
-    return portal.people.deactivate(actor, person_id, reason=body.reason)
+def deactivate_person(portal: ThePortal, actor: Signed, person_id: ObjectId, body: Leaving) -> Person:
+    """Their sessions, links and tokens end with it, for good."""
+    return portal.people.deactivate(actor, person_id, reason=body.reason, without_lead=body.without_lead)
+
+
+@router.post("/{person_id}/reactivate", summary="Let a person sign in again")
+def reactivate_person(portal: ThePortal, actor: Signed, person_id: ObjectId, body: Reason) -> Person:
+    """With the roles they had; they sign in anew."""
+    return portal.people.reactivate(actor, person_id, reason=body.reason)
+
+
+@router.post("/{person_id}/approve", summary="Let in somebody who waits")
+def approve_membership(portal: ThePortal, actor: Signed, person_id: ObjectId, body: Approval) -> Person:
+    """For the institution's partner lead and coordinators."""
+    return portal.people.approve(actor, person_id, role=body.role)
+
+
+@router.post("/{person_id}/refuse", summary="Refuse somebody who waits")
+def refuse_membership(portal: ThePortal, actor: Signed, person_id: ObjectId, body: Reason) -> Person:
+    """They see the reason."""
+    return portal.people.refuse(actor, person_id, reason=body.reason)
+
+
+@router.post("/{person_id}/memberships", status_code=201, summary="Give a person a role")
+def add_membership(portal: ThePortal, actor: Signed, person_id: ObjectId, body: Membership) -> Person:
+    """It counts from their next request on."""
+    return portal.people.add_membership(actor, person_id, institution_id=body.institution_id, role=body.role)
+
+
+@router.post("/{person_id}/memberships/change", summary="Change a person's role")
+def change_role(portal: ThePortal, actor: Signed, person_id: ObjectId, body: ChangedRole) -> Person:
+    """It counts from their next request on."""
+    return portal.people.change_role(actor, person_id, **body.model_dump())
+
+
+@router.post("/{person_id}/memberships/remove", summary="Take a role from a person")
+def remove_membership(portal: ThePortal, actor: Signed, person_id: ObjectId, body: RemovedMembership) -> Person:
+    """It counts from their next request on."""
+    return portal.people.remove_membership(
+        actor,
+        person_id,
+        institution_id=body.membership.institution_id,
+        role=body.membership.role,
+        reason=body.reason,
+        without_lead=body.without_lead,
+    )
 
 
 @router.post("/{person_id}/sign-in-link", status_code=201, summary="Issue a one-time sign-in link")
 def issue_sign_in_link(portal: ThePortal, actor: Signed, person_id: ObjectId) -> SignInLink:
     """Coordinators only; hand it to the person over a channel you trust."""
     return SignInLink(person_id=person_id, url=portal.sign_in.issue_link(actor, person_id))
-
-
-def _visible(portal: Portal, actor: Actor, person_id: str) -> Person:
-    for person in portal.people.list(actor):
-        if person.id == person_id:
-            return person
-    raise NotFound("person_not_found", f"There is no person {person_id!r} that you may see.")

@@ -60,7 +60,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
         "signing": {**client, "token_endpoint_auth_method": "private_key_jwt", "id_token_signed_response_alg": "ES256"},
         "public": {**client, "token_endpoint_auth_method": "none"},
     }
-    config.write_text(json.dumps({"users": USERS, "clients": clients}), encoding="utf-8")
+    config.write_text(json.dumps({"users": USERS, "clients": clients, "claims_in_id_token": False}), encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.portal.oidc.provider", str(config)],
         stdout=subprocess.PIPE,

@@ -32,7 +32,7 @@ def configuration(issuer: str, given: dict[str, Any]) -> dict[str, Any]:
             "token": {"class": "idpyoidc.server.token.jwt_token.JWTToken", "kwargs": {"lifetime": 3600}},
             "id_token": {
                 "class": "idpyoidc.server.token.id_token.IDToken",
-                "kwargs": {"base_claims": {"email": None, "email_verified": None, "name": None}},
+                "kwargs": {"add_claims_by_scope": given["claims_in_id_token"]},
             },
         },
         "endpoint": {
@@ -80,7 +80,10 @@ class Provider:
 
     def __init__(self, issuer: str, given: dict[str, Any]) -> None:
         conf = configuration(issuer, given)
+        self.issuer = issuer
         self.keys = build_keyjar(KEYS)
+        # Under its name too, by which it reads the tokens that it made.
+        self.keys.import_jwks(self.keys.export_jwks(private=True, issuer_id=""), issuer)
         self.server = Server(OPConfiguration(conf, base_path="."), keyjar=self.keys)
         self.context = self.server.get_context()
         self.context.cdb.update(given["clients"])
@@ -95,9 +98,9 @@ class Provider:
         elif what == "client_keys":
             self.keys.import_jwks(json.loads(value), "signing")
         elif what == "rotate":
-            fresh = build_keyjar(KEYS)
-            owner = self.keys._get_issuer("")
-            owner._bundles = fresh._get_issuer("")._bundles
+            fresh = build_keyjar(KEYS)._get_issuer("")._bundles
+            for name in ("", self.issuer):
+                self.keys._get_issuer(name)._bundles = fresh
 
     def jwks(self) -> dict[str, Any]:
         """Its public keys."""
