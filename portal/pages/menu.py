@@ -75,6 +75,7 @@ SCREENS = (
     Screen("passports", "Passports", "badge", "People", _parties),
     Screen("institutions", "Institutions", "domain", "People", _registrars),
     Screen("people", "People", "group", "People", _registrars),
+    Screen("sessions", "My sessions", "devices", "People"),
 )
 
 

@@ -4,7 +4,9 @@ import streamlit as st
 
 from agreements.actors import LAB, Role
 from agreements.people import Person
+from portal.pages import joining
 from portal.pages.context import current_actor, now, portal
+from portal.pages.filters import pick_view
 from portal.pages.frame import institution_name
 from portal.pages.parts import Consequence, act, confirmed, heading, row, submit
 from portal.pages.words import literal, sentence, when
@@ -80,6 +82,19 @@ def card(person: Person) -> None:
                 st.badge("deactivated", icon=":material/block:", color="red")
         st.caption(f"{literal(person.email)} · added {when(person.registered_at, at)}")
         if person.deactivated_at:
+            confirmed(
+                "Reactivate",
+                f"person.reactivate:{person.id}",
+                Consequence(
+                    "Reactivate this person?",
+                    f"**{literal(person.name)}** may sign in again with the roles shown. Sessions and access tokens of "
+                    "before stay ended.",
+                    "Reactivate",
+                ),
+                lambda reason: lambda who, _key: here.people.reactivate(who, person.id, reason=reason),
+                done=f"{literal(person.name)} may sign in again.",
+                icon="person_check",
+            )
             return
         if actor.is_coordinator:
             link_of(person)
@@ -100,6 +115,18 @@ def card(person: Person) -> None:
 
 
 heading("People", "Nobody has a password. A one-time link opens a session that the portal can end at any moment.")
-registering()
-for entry in here.people.list(actor):
-    card(entry)
+open_ones = sum(1 for one in here.people.waiting(actor) if one.pending is not None and not one.pending.refused)
+view = pick_view(
+    "Which",
+    "view",
+    {"people": "People", "waiting": f"Waiting ({open_ones})", "invitations": "Invitations"},
+    screen="people",
+)
+if view == "waiting":
+    joining.waiting(actor)
+elif view == "invitations":
+    joining.invitations(actor)
+else:
+    registering()
+    for entry in here.people.list(actor):
+        card(entry)
