@@ -85,7 +85,8 @@ def draft(lab: Visitor) -> str:
 
 def rewrite(visitor: Visitor, clause: str, label: str, value: int) -> None:
     """Set a number in a clause's card of the editor."""
-    card = visitor.page.get_by_test_id("stExpander").filter(has=visitor.page.get_by_text(clause)).first
+    heading = visitor.page.locator("summary", has_text=clause)
+    card = visitor.page.get_by_test_id("stExpander").filter(has=heading).first
     card.locator("summary").click()
     box = card.get_by_role("spinbutton", name=label)
     box.fill(str(value))
@@ -225,7 +226,7 @@ def suspend(lab: Visitor, agreement_id: str) -> None:
     lab.page.get_by_text("Suspend access").click()
     lab.choose("Reason", "Suspected misuse")
     lab.reads("For suspected misuse it takes effect at once.")
-    lab.reads("What it would stop now")
+    lab.reads("What it would stop")
     lab.reads("Spring misuse study")
     lab.reads("1 live access token")
     lab.write("Statement; the other side reads it", "Prompts that ask for working exploits.")
