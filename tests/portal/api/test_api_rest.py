@@ -139,9 +139,27 @@ def test_an_own_key_is_followed_by_its_word_or_by_two_people(stand: Stand) -> No
     assert good(stand, "POST", allow, "coordinator", {"note": "We called them."})["keys"][-1]["allowed_by"]
 
 
-def test_a_foreign_signature_changes_nothing(stand: Stand) -> None:
-    if not stand.portal.institutions.active_keys(SOUTH):
+def able_to_sign(stand: Stand) -> None:
+    """The institution has a key: the portal's, or one in place of an own key that it has no more."""
+    institution = stand.portal.institutions.get(SOUTH)
+    if institution.active_keys:
+        return
+    if not institution.keeps_its_own:
         good(stand, "POST", f"/institutions/{SOUTH}/keys/custody", "stranger")
+        return
+    key = SigningKey.generate()
+    public = key.public.raw.hex()
+    asked = {
+        "public_key": public,
+        "proof": key.sign(possession_challenge(SOUTH, public)).hex(),
+        "reason": "The old key was lost.",
+    }
+    good(stand, "POST", f"/institutions/{SOUTH}/keys/lost", "stranger", asked)
+    good(stand, "POST", f"/institutions/{SOUTH}/keys/{public}/allow", "coordinator", {"note": "They told us by phone."})
+
+
+def test_a_foreign_signature_changes_nothing(stand: Stand) -> None:
+    able_to_sign(stand)
     draft = good(stand, "POST", "/agreements", "coordinator", {"institution_id": SOUTH})
     good(stand, "POST", f"/agreements/{draft['id']}/offer", "coordinator")
     payload = base64.b64encode(b"{}").decode()

@@ -35,7 +35,7 @@ def test_people_see_what_they_did_and_coordinators_see_the_rest(world: World) ->
     log = world.portal.log
     seen = {name: log.entries(world.actor(name), limit=500) for name in ("ada", "ben", "eve")}
     assert len(seen["ada"]) == world.size
-    assert [line.type for line in seen["ben"]] == ["agreement:signed"]
+    assert [line.type for line in seen["ben"]] == ["agreement:signed", "institution:key_registered"]
     assert {line.actor_name for line in seen["ben"]} == {"Ben"}
     assert seen["eve"] == ()
     newest, *_ = seen["ada"]
@@ -48,7 +48,7 @@ def test_people_see_what_they_did_and_coordinators_see_the_rest(world: World) ->
 
 def test_evidence_of_ones_own_entry_verifies_with_the_public_key(world: World) -> None:
     world.agreement(until="signed")
-    (own,) = world.portal.log.entries(world.actor("ben"))
+    own, *_ = world.portal.log.entries(world.actor("ben"))
     entry = verify(world.portal.log.evidence(world.actor("ben"), own.position), world.portal.log.vkey)
     assert (entry["type"], entry["position"]) == ("agreement:signed", own.position)
 
