@@ -63,7 +63,7 @@ def _tree(view: GrantView) -> None:
     if not below:
         return
     heading_level = view.grant.depth
-    st.subheader("Delegated from it", anchor=False)
+    st.header("Delegated from it", anchor=False)
     for one in below:
         indent = max(one.grant.depth - heading_level - 1, 0)
         # Cards move to the right with each step down; a narrow screen stacks them.

@@ -24,7 +24,7 @@ def programs() -> None:
     places = [one.id for one in portal().institutions.list(actor) if one.id != LAB] if actor.is_coordinator else leads
     if not found and not places:
         return
-    st.subheader("Programs", anchor=False)
+    st.header("Programs", anchor=False)
     st.caption(
         "A program asks for its own tokens at `/oauth/token` and proves by its key that it is itself. It has no secret "
         "that the portal could lose, and draws on the grants that it holds."

@@ -11,7 +11,7 @@ from portal.services.token_keys import TokenKeyView
 def signing_keys() -> None:
     """The keys, one below the other, the one that signs first."""
     here = portal()
-    st.subheader("Keys that sign tokens", anchor=False)
+    st.header("Keys that sign tokens", anchor=False)
     st.caption("Their public halves are at `/.well-known/jwks.json`. A rotation disturbs nobody.")
     for key in here.token_keys.list(current_actor()):
         _key(key)
