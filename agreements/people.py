@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from agreements.actors import LAB, Actor, Channel, Membership, Role
 from agreements.deciders import Decider, Event, Value
 from agreements.errors import Conflict, Forbidden, Invalid
+from agreements.texts import one_line
 
 
 class Person(Value):
@@ -55,8 +56,8 @@ class RegisterPerson(Value):
     """Let somebody in, with their roles."""
 
     person_id: str
-    name: Annotated[str, Field(min_length=2, max_length=120)]
-    email: Annotated[str, Field(max_length=200, pattern=r"^[^@\s]+@[^@\s]+$")]
+    name: Annotated[str, Field(min_length=2, max_length=120), AfterValidator(one_line)]
+    email: Annotated[str, Field(max_length=200, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(one_line)]
     memberships: tuple[Membership, ...] = Field(min_length=1, max_length=20)
 
 
