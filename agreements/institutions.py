@@ -5,13 +5,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from agreements.actors import LAB, Actor, Role
 from agreements.deciders import Decider, Event, Value
 from agreements.errors import Conflict, Fixer, Forbidden, Invalid, VerificationError
 from agreements.key_succession import check_succession, possession_challenge
 from agreements.keys import PublicKey
+from agreements.texts import one_line
 
 Name = Annotated[str, Field(min_length=2, max_length=160)]
 KeyHex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -157,10 +158,10 @@ class RegisterInstitution(Value):
     """Enter a new institution."""
 
     institution_id: Annotated[str, Field(min_length=2, max_length=40, pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    name: Name
+    name: Annotated[Name, AfterValidator(one_line)]
     constituency: Constituency
-    country: Annotated[str, Field(max_length=60)] = ""
-    contact_email: Annotated[str, Field(max_length=200, pattern=r"^[^@\s]+@[^@\s]+$")]
+    country: Annotated[str, Field(max_length=60), AfterValidator(one_line)] = ""
+    contact_email: Annotated[str, Field(max_length=200, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(one_line)]
 
 
 class RegisterKey(Value):

@@ -8,14 +8,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from agreements.actors import LAB, Actor, Channel, Membership, Role
 from agreements.deciders import Decider, Event, Value
 from agreements.errors import Conflict, Fixer, Forbidden, Invalid
+from agreements.texts import one_line
 
-Name = Annotated[str, Field(min_length=2, max_length=120)]
-Email = Annotated[str, Field(max_length=200, pattern=r"^[^@\s]+@[^@\s]+$")]
+Name = Annotated[str, Field(min_length=2, max_length=120), AfterValidator(one_line)]
+Email = Annotated[str, Field(max_length=200, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(one_line)]
 Why = Annotated[str, Field(min_length=3, max_length=500)]
 Roles = Annotated[tuple[Membership, ...], Field(min_length=1, max_length=20)]
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from agreements.actors import Actor
 from agreements.clauses import Clause, Form, check_clauses
 from agreements.deciders import Decider, Event, Value
 from agreements.errors import Conflict, Forbidden, Invalid
 from agreements.standard_terms import Template
+from agreements.texts import one_line, paragraphs
 
 MAX_VERSIONS = 200
 
@@ -62,11 +63,11 @@ class PublishTemplate(Value):
 
     template_id: TemplateId
     version: Annotated[int, Field(ge=1)]
-    title: Annotated[str, Field(min_length=3, max_length=200)]
-    summary: Annotated[str, Field(min_length=10, max_length=1000)]
+    title: Annotated[str, Field(min_length=3, max_length=200), AfterValidator(one_line)]
+    summary: Annotated[str, Field(min_length=10, max_length=1000), AfterValidator(paragraphs)]
     form: Form
     clauses: tuple[Clause, ...]
-    note: Annotated[str, Field(max_length=2000)] = ""
+    note: Annotated[str, Field(max_length=2000), AfterValidator(paragraphs)] = ""
     shipped: Template | None = None
 
 

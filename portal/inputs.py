@@ -8,12 +8,15 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, StringConstraints, ValidationError, ValidationInfo
 
 from agreements.errors import Invalid
-from agreements.texts import LAYOUT, unprintable
+from agreements.texts import LAYOUT, MARKS, unprintable
 
 M = TypeVar("M", bound=BaseModel)
+
+_TYPED = {"from": "people"}
+"""The validation context of what is sent, as against what is read from the store."""
 
 
 def _refuse_unprintable(text: str, allowed: frozenset[str]) -> str:
@@ -23,12 +26,17 @@ def _refuse_unprintable(text: str, allowed: frozenset[str]) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _line(text: str) -> str:
-    return _refuse_unprintable(text, frozenset())
+def _tolerated(info: ValidationInfo) -> frozenset[str]:
+    """What is let through besides: nothing in what people send, directional marks in what is stored since long ago."""
+    return frozenset() if info.context is _TYPED else MARKS
 
 
-def _prose(text: str) -> str:
-    return _refuse_unprintable(text.replace("\r\n", "\n"), LAYOUT)
+def _line(text: str, info: ValidationInfo) -> str:
+    return _refuse_unprintable(text, _tolerated(info))
+
+
+def _prose(text: str, info: ValidationInfo) -> str:
+    return _refuse_unprintable(text.replace("\r\n", "\n"), LAYOUT | _tolerated(info))
 
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=160), AfterValidator(_line)]
@@ -53,7 +61,8 @@ def clean(fields: Mapping[str, Any], *, lines: Collection[str] = ()) -> dict[str
     for name, value in fields.items():
         if isinstance(value, str):
             try:
-                found[name] = _line(value.strip()) if name in lines else _prose(value.strip())
+                text = value.strip().replace("\r\n", "\n")
+                found[name] = _refuse_unprintable(text, frozenset() if name in lines else LAYOUT)
             except ValueError as error:
                 raise _bad_input(name, str(error)) from None
     return found
@@ -65,7 +74,7 @@ def parse(model: type[M], data: Mapping[str, Any]) -> M:
     The refusal repeats the rule that was broken and never the value, which may be confidential.
     """
     try:
-        return model.model_validate(dict(data))
+        return model.model_validate(dict(data), context=_TYPED)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"])

@@ -214,6 +214,12 @@ def sign(state: Agreement, command: Sign, actor: Actor, now: datetime) -> Sequen
     _in_turn(state, place, command.party, actor)
     if signed_already(proposal.signatures, place.party, actor.person_id):
         raise Conflict("signed_already", "You have signed this version; the next signature is somebody else's.")
+    if any(one.signer_id == actor.person_id for one in proposal.signatures):
+        raise Conflict(
+            "signed_for_other_side",
+            "You have signed this version for the other side; nobody makes an agreement with themselves.",
+            hint="Somebody else has to sign for this side.",
+        )
     if proposal.change is not Change.FIRST:
         running(state, now)
         _lasts(state, proposal, now)

@@ -6,7 +6,6 @@ escape sequence, control character or reordering mark in it.
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from agreements.errors import ConcordatError
+from agreements.texts import spoils
 
 _JSON_WANTED = "concordat.json"
-_REORDERING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(\.\d+)?(Z|\+00:00)")
 _UNBOUNDED = 200
@@ -44,11 +43,7 @@ def wants_json(context: typer.Context) -> bool:
 
 def plain(value: object) -> str:
     """A value as text that cannot move the cursor, change colours or reorder what is read."""
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in ("Cc", "Cs") or char in _REORDERING else char
-        for char in _words(value)
-        if char != "\r"
-    )
+    return "".join("\N{REPLACEMENT CHARACTER}" if spoils(char) else char for char in _words(value) if char != "\r")
 
 
 def _words(value: object) -> str:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 
 from agreements.actors import LAB, Membership, Role
 from agreements.deciders import Value
+from agreements.texts import OVERRIDES
 from portal.inputs import Identifier
 
 SUBJECT_LENGTH = 200
@@ -16,18 +17,18 @@ BODY_LENGTH = 4000
 
 _ROLES = frozenset(role.value for role in Role)
 _PERSON = "per_"
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def _printable(text: object, *, length: int, layout: str) -> object:
     """The portal's own words around names that others chose; a reminder must not fail because a title is odd or long.
 
-    What cannot be printed becomes a space, and what is too long is cut where it is marked with an ellipsis.
+    What cannot be printed becomes a space, and what is too long is cut where it is marked with an ellipsis. Stored
+    notices are read through this too, so that what it replaces never changes.
     """
     if not isinstance(text, str):
         return text
     clean = "".join(
-        " " if char not in layout and (unicodedata.category(char) in ("Cc", "Cs") or char in _REORDERING) else char
+        " " if char not in layout and (unicodedata.category(char) in ("Cc", "Cs") or char in OVERRIDES) else char
         for char in unicodedata.normalize("NFC", text)
     ).strip()
     return clean if len(clean) <= length else f"{clean[: length - 1].rstrip()}…"

@@ -8,11 +8,15 @@ import re
 import unicodedata
 from datetime import datetime
 
+from agreements.texts import spoils
+
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"(?:https?://|www\.|[\w.+-]+@[\w-]+\.)\S*", re.IGNORECASE)
 """What Markdown makes a link of by itself, after it has read every escape."""
 _KEPT = frozenset("\n\t\u200c\u200d")
 """Line break and tab; the two joiners without which Persian, Indic scripts and emoji are misspelt."""
+_INVISIBLE = frozenset({"Cf", "Zl", "Zp"})
+"""What cannot be seen, though it neither controls nor reorders."""
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (86_400 * 60, 86_400, "day"))
 _MONTH_S = 86_400 * 30
 
@@ -21,7 +25,7 @@ def plain(text: str) -> str:
     """The text with control, escape, bidirectional and other invisible characters shown as ``\\u{...}``."""
     return "".join(
         character
-        if character in _KEPT or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+        if character in _KEPT or not (spoils(character) or unicodedata.category(character) in _INVISIBLE)
         else f"\\u{{{ord(character):x}}}"
         for character in text
     )

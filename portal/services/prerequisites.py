@@ -1,8 +1,9 @@
 """What has to be there before an agreement can enter into force: each requirement, whether it is met, who clears it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from agreements.actors import LAB
+from agreements.actors import LAB, PartyKind, Role
 from agreements.agreement import Agreement, Version
 from agreements.clauses import Form, NamedUsers, Vetting, only
 from agreements.deciders import Value
@@ -24,6 +25,25 @@ class Requirement(Value):
     fixer: Fixer
     screen: str
     """Where it is cleared."""
+
+
+SIGNS = {PartyKind.LAB: Role.COORDINATOR, PartyKind.INSTITUTION: Role.PARTNER_LEAD}
+"""The role in which people sign for a side."""
+_ROLE = {party: role.label for party, role in SIGNS.items()}
+
+
+class _Person(Value):
+    person_id: str
+    email: str
+    role: Role
+
+
+class _Place(Value):
+    party: PartyKind
+    email: str | None
+    known: bool
+    """Whether whoever is named is registered there at all."""
+    able: frozenset[str]
 
 
 class VettingBook(Protocol):
@@ -84,8 +104,8 @@ class Prerequisites:
 
     def _keys(self, agreement: Agreement) -> tuple[Requirement, ...]:
         sides = (
-            (agreement.institution_id, agreement.institution_name, Fixer.LEAD),
-            (LAB, agreement.lab_name, Fixer.OPERATOR),
+            (agreement.institution_id, agreement.institution_name, self._registrar(agreement)),
+            (LAB, agreement.lab_name, Fixer.COORDINATOR),
         )
         lines = []
         for institution_id, name, fixer in sides:
@@ -121,37 +141,117 @@ class Prerequisites:
         )
 
     def _people(self, agreement: Agreement, version: Version) -> tuple[Requirement, ...]:
-        """Everybody the text names by address has to be somebody the portal knows."""
+        """Everybody the text names by address has to be there in the right role, and enough people have to sign."""
         users = only(version.clauses, NamedUsers)
-        named = [
-            (user.email, "may use the access", agreement.institution_id) for user in (users.users if users else ())
+        known = self._active(agreement.institution_id)
+        lines = [
+            Requirement(
+                code="person",
+                label=f"{email} may use the access",
+                met=(met := any(one.email == email.casefold() for one in known)),
+                message=f"{email}, who may use the access, is {'' if met else 'not '}registered",
+                fixer=self._registrar(agreement),
+                screen="people",
+            )
+            for email in dict.fromkeys(user.email for user in (users.users if users else ()))
         ]
-        named += [
-            (place.email, "signs", LAB if place.party.value == LAB else agreement.institution_id)
-            for place in version.order
-            if place.email is not None
-        ]
-        lines = []
-        for email, what, institution_id in dict.fromkeys(named):
-            known = self._knows(email, institution_id)
+        places = self._places(agreement, version)
+        return (*lines, *_named_signatories(agreement, places), *_enough_signatories(agreement, places))
+
+    def _registrar(self, agreement: Agreement) -> Fixer:
+        """Who can do what a lead does at the institution: without one, a coordinator has to register one first."""
+        leads = any(one.role is Role.PARTNER_LEAD for one in self._active(agreement.institution_id))
+        return Fixer.LEAD if leads else Fixer.COORDINATOR
+
+    def _places(self, agreement: Agreement, version: Version) -> tuple[_Place, ...]:
+        """Every place for a signature with those who may fill it, or who filled it already."""
+        sides = {PartyKind.LAB: LAB, PartyKind.INSTITUTION: agreement.institution_id}
+        active = {party: self._active(institution_id) for party, institution_id in sides.items()}
+        places = []
+        for number, place in enumerate(version.order):
+            wanted = place.email.casefold() if place.email is not None else None
+            here = [one for one in active[place.party] if wanted in (None, one.email)]
+            signed = version.signatures[number].signer_id if number < len(version.signatures) else None
+            able = {signed} if signed else {one.person_id for one in here if one.role is SIGNS[place.party]}
+            places.append(_Place(party=place.party, email=place.email, known=bool(here), able=frozenset(able)))
+        return tuple(places)
+
+    def _active(self, institution_id: str) -> tuple[_Person, ...]:
+        rows = self._kernel.store.query(
+            """
+            SELECT p.person_id, p.email, i.role FROM person p JOIN person_institution i USING (person_id)
+            WHERE p.active AND i.institution_id = ?
+            """,
+            [institution_id],
+        )
+        return tuple(_Person(person_id=row["person_id"], email=row["email"], role=Role(row["role"])) for row in rows)
+
+
+def _named_signatories(agreement: Agreement, places: Sequence[_Place]) -> tuple[Requirement, ...]:
+    lines = {}
+    for place in places:
+        if place.email is None or (place.email, place.party) in lines:
+            continue
+        side, met = _side(agreement, place.party), bool(place.able)
+        if met:
+            message = f"{place.email}, who signs for {side}, may do so"
+        elif place.known:
+            message = f"{place.email}, who signs for {side}, is registered there but not as its {_ROLE[place.party]}"
+        else:
+            message = f"{place.email}, who signs for {side}, is not registered there"
+        lines[place.email, place.party] = Requirement(
+            code="signatory",
+            label=f"{place.email} signs for {side}",
+            met=met,
+            message=message,
+            fixer=Fixer.COORDINATOR,
+            screen="people",
+        )
+    return tuple(lines.values())
+
+
+def _enough_signatories(agreement: Agreement, places: Sequence[_Place]) -> tuple[Requirement, ...]:
+    """Each place is somebody else's, on both sides together: whoever signs for one side does not for the other."""
+    # A named signatory who is missing has a line already.
+    open_to = [place for place in places if place.able or place.email is None]
+    filled = _filled([place.able for place in open_to])
+    lines = []
+    for party in PartyKind:
+        wanted = [number for number, place in enumerate(open_to) if place.party is party]
+        there = sum(number in filled for number in wanted)
+        if len(wanted) > 1 or there < len(wanted):
+            side = _side(agreement, party)
             lines.append(
                 Requirement(
-                    code="person",
-                    label=f"{email} {what}",
-                    met=known,
-                    message=f"{email}, who {what}, is {'' if known else 'not '}registered",
-                    fixer=Fixer.LEAD,
+                    code="signatories",
+                    label=f"Signatories of {side}",
+                    met=there == len(wanted),
+                    message=f"{len(wanted)} different people have to sign for {side}, and there are {there}"
+                    if len(wanted) > 1
+                    else f"nobody who may sign for {side} is left to do so",
+                    fixer=Fixer.COORDINATOR,
                     screen="people",
                 )
             )
-        return tuple(lines)
+    return tuple(lines)
 
-    def _knows(self, email: str, institution_id: str) -> bool:
-        rows = self._kernel.store.query(
-            """
-            SELECT 1 FROM person p JOIN person_institution i USING (person_id)
-            WHERE p.email = ? AND p.active AND i.institution_id = ? LIMIT 1
-            """,
-            [email.casefold(), institution_id],
-        )
-        return bool(rows)
+
+def _filled(able: Sequence[frozenset[str]]) -> frozenset[int]:
+    """Which places can be filled at once with nobody in two: a maximum bipartite matching (Kuhn's algorithm)."""
+    holder: dict[str, int] = {}
+
+    def place(number: int, tried: set[str]) -> bool:
+        for person in sorted(able[number] - tried):
+            tried.add(person)
+            if person not in holder or place(holder[person], tried):
+                holder[person] = number
+                return True
+        return False
+
+    for number in range(len(able)):
+        place(number, set())
+    return frozenset(holder.values())
+
+
+def _side(agreement: Agreement, party: PartyKind) -> str:
+    return agreement.lab_name if party is PartyKind.LAB else agreement.institution_name
