@@ -67,7 +67,9 @@ def test_each_place_needs_somebody_of_its_own(world: World) -> None:
 def test_an_institution_without_a_lead_is_told_so(world: World) -> None:
     agreement = offered(world, (INSTITUTION, None), (THE_LAB, None))
     assert lines(world, agreement) == {}
-    world.portal.people.deactivate(world.actor("ada"), world.people["ben"].id, reason="left the university", without_lead=True)
+    world.portal.people.deactivate(
+        world.actor("ada"), world.people["ben"].id, reason="left the university", without_lead=True
+    )
     line = lines(world, agreement)["signatories"]
     assert (line.met, line.fixer) == (False, Fixer.COORDINATOR)
     checklist = world.portal.agreement_facts.checklist(world.actor("ada"), agreement.id)
@@ -77,7 +79,9 @@ def test_an_institution_without_a_lead_is_told_so(world: World) -> None:
 def test_somebody_of_both_sides_counts_once(world: World) -> None:
     zoe = ("north", Role.PARTNER_LEAD), (LAB, Role.COORDINATOR)
     _register(world, "zoe", *zoe)
-    world.portal.people.deactivate(world.actor("zoe"), world.people["ben"].id, reason="left the university", without_lead=True)
+    world.portal.people.deactivate(
+        world.actor("zoe"), world.people["ben"].id, reason="left the university", without_lead=True
+    )
     agreement = offered(world, (INSTITUTION, None), (THE_LAB, None))
     assert lines(world, agreement) == {}, "Zoe for the institution, Ada for the lab"
     world.portal.people.deactivate(world.actor("zoe"), world.people["ada"].id, reason="left the lab")
