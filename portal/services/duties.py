@@ -32,7 +32,14 @@ from model_access.runs import Run
 from portal.inputs import Prose, parse
 from portal.services.agreements import AgreementService
 from portal.services.duty_book import DutyBook, dropped_from, duties_of, is_closed
-from portal.services.duty_calendar import Appointment, ICalendar, appointments, passport_appointments, to_icalendar
+from portal.services.duty_calendar import (
+    Appointment,
+    ICalendar,
+    appointments,
+    called_off,
+    passport_appointments,
+    to_icalendar,
+)
 from portal.services.duty_rows import LEDGERS
 from portal.services.kernel import Kernel
 
@@ -193,9 +200,13 @@ class DutyService:
     def calendar(self, actor: Actor, *, institution_id: str | None = None, agreement_id: str | None = None) -> bytes:
         """The same as iCalendar (RFC 5545), to be downloaded by the signed-in reader. Raises NotFound.
 
-        The ids of its entries stay the same, so that a calendar that takes it in again moves what was moved.
+        The ids of its entries stay the same, so that a calendar that takes it in again moves what was moved, and
+        strikes out what is not asked for any more.
         """
-        dated = self.appointments(actor, institution_id=institution_id, agreement_id=agreement_id)
+        dated = list(self.appointments(actor, institution_id=institution_id, agreement_id=agreement_id))
+        known = {one.uid for one in dated}
+        for agreement in self._chosen(actor, institution_id, agreement_id):
+            dated += [one for one in called_off(agreement, dropped_from(agreement)) if one.uid not in known]
         return to_icalendar(dated, self._calendar, self._kernel.clock())
 
     # ---- writing ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from icalendar import Alarm, Calendar, Event
 from agreements.agreement import Agreement
 from agreements.clauses import LateDuties, Term, only
 from agreements.deciders import Value
-from agreements.duties import DutyState, Standing
+from agreements.duties import Duty, DutyState, Standing
 from agreements.lateness import what_comes
 from agreements.passports import Passport
 from agreements.vetting import VettingItem
@@ -78,12 +78,36 @@ def appointments(
             text="\n".join(filter(None, (duty.text, f"Now: {standing.state.value}.", coming))),
             done=standing.state is DutyState.FULFILLED,
             called_off=standing.state is DutyState.WAIVED,
-            moved=len(record.postponements) + sum(f.sent_back is not None for f in record.fulfilments),
+            moved=len(record.postponements)
+            + sum(f.sent_back is not None for f in record.fulfilments)
+            + (record.waiver is not None)
+            + _changes(agreement),
             alarm_days=alarm if is_open else None,
         )
     yield from _terms(agreement, alarm if runs else None)
     yield from _graces(agreement)
     yield from _appeals(agreement)
+
+
+def _changes(agreement: Agreement) -> int:
+    """How often the agreement's text or its end moved the dates that follow from it."""
+    return len(agreement.history) - 1 + (agreement.ended_at is not None)
+
+
+def called_off(agreement: Agreement, duties: Iterable[Duty]) -> Iterator[Appointment]:
+    """Duties that the agreement no longer asks for: a calendar that took them in once is told to strike them out."""
+    for duty in duties:
+        yield Appointment(
+            uid=f"duty/{agreement.id}/{duty.key}",
+            kind=AppointmentKind.DUTY,
+            agreement_id=agreement.id,
+            institution_id=agreement.institution_id,
+            at=duty.due_at,
+            title=f"{duty.title}: {agreement.institution_name}",
+            text="It is not asked for any more.",
+            called_off=True,
+            moved=_changes(agreement),
+        )
 
 
 def _terms(agreement: Agreement, alarm: int | None) -> Iterator[Appointment]:
@@ -98,7 +122,7 @@ def _terms(agreement: Agreement, alarm: int | None) -> Iterator[Appointment]:
         "Agreement ended" if ended else "Agreement ends",
         agreement.end_reason or "With the end of the term every grant under it ends.",
         alarm,
-        moved=len(agreement.history) - 1 + ended,
+        moved=_changes(agreement),
     )
     term = only(agreement.clauses, Term)
     if term is not None and term.renewal_window_days is not None and not ended:
@@ -132,7 +156,8 @@ def _graces(agreement: Agreement) -> Iterator[Appointment]:
 def _appeals(agreement: Agreement) -> Iterator[Appointment]:
     for suspension in agreement.suspensions:
         appeal = suspension.appeal
-        if appeal is None and suspension.appeal_until is not None and suspension.lifted_at is None:
+        over = suspension.lifted_at is not None
+        if suspension.appeal_until is not None:
             yield _of(
                 agreement,
                 AppointmentKind.APPEAL,
@@ -141,6 +166,8 @@ def _appeals(agreement: Agreement) -> Iterator[Appointment]:
                 f"Last day to appeal suspension {suspension.number}",
                 suspension.statement,
                 None,
+                moved=appeal is not None or over,
+                done=appeal is not None or over,
             )
         if appeal is not None and appeal.decide_by is not None:
             yield _of(
@@ -151,7 +178,8 @@ def _appeals(agreement: Agreement) -> Iterator[Appointment]:
                 f"Appeal against suspension {suspension.number} has to be decided",
                 appeal.text,
                 None,
-                done=appeal.outcome is not None,
+                moved=appeal.outcome is not None or over,
+                done=appeal.outcome is not None or over,
             )
 
 
@@ -195,6 +223,7 @@ def passport_appointments(
                 at=line.valid_until,
                 title=f"Vetting lapses ({line.item.label}): {institution_name}",
                 text="Hand in new evidence before, so that a coordinator can review it in time.",
+                moved=sum(entry.kind != "submission" for entry in passport.record(line.item).entries) - 1,
             )
 
 

@@ -387,7 +387,12 @@ def test_the_calendar_has_graces_appeals_and_vetting(world: World) -> None:
     world.portal.agreements.appeal(ben, agreement.id, number=1, text="They were named since Monday.")
     found = _entries(world.portal.duties.calendar(ben))
     assert f"appeal/{agreement.id}/1/decide@concordat" in found
-    assert f"appeal/{agreement.id}/1/file@concordat" not in found
+    filed = found[f"appeal/{agreement.id}/1/file@concordat"]
+    assert (str(filed["summary"]).startswith("Done: "), filed["sequence"]) == (True, 1)
+    world.portal.agreements.lift(ada, agreement.id, number=1, reason="It was a mistake.")
+    found = _entries(world.portal.duties.calendar(ben))
+    decided = found[f"appeal/{agreement.id}/1/decide@concordat"]
+    assert (str(decided["summary"]).startswith("Done: "), decided["sequence"]) == (True, 1)
     world.portal.passports.submit(ben, "north", item="identity", statement="Registered at the university.")  # type: ignore[arg-type]  # as a client sends it
     world.portal.passports.review(
         ada, "north", item="identity", accepted=True, valid_until=datetime(2027, 3, 1, tzinfo=UTC)  # type: ignore[arg-type]  # as a client sends it
@@ -414,3 +419,17 @@ def test_a_refusal_is_one_of_ours_whatever_is_sent(world: World) -> None:
         except ConcordatError:
             continue
     assert world.portal.duties.board(world.actor("ada"), horizon_days=3660)
+
+
+def test_an_end_moves_what_is_owed_then_and_strikes_out_the_rest(world: World) -> None:
+    agreement = in_force(world)
+    before = _entries(world.portal.duties.calendar(world.actor("ben")))
+    world.clock.advance(days=3)
+    world.portal.agreements.terminate(world.actor("ada"), agreement.id, reason="The study is over.")
+    after = _entries(world.portal.duties.calendar(world.actor("ben")))
+    uid = f"duty/{agreement.id}/final-report/term-1@concordat"
+    assert after[uid]["dtstart"].dt < before[uid]["dtstart"].dt
+    assert after[uid]["sequence"] > before[uid]["sequence"]
+    struck = {name: entry for name, entry in after.items() if str(entry["status"]) == "CANCELLED"}
+    assert f"duty/{agreement.id}/{FIRST}@concordat" in struck
+    assert all(entry["sequence"] > before[name]["sequence"] for name, entry in struck.items())
