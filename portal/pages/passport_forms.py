@@ -1,5 +1,6 @@
 """What people do about vetting: hand in, review, revoke, and take over from another portal."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import urlsplit
 
@@ -109,16 +110,21 @@ def reviewing(actor: Actor, view: PassportView, item: VettingItem, pending: Subm
         )
 
 
-def revoking(view: PassportView, line: ItemStanding) -> None:
-    """The way to end what was accepted."""
+def revoking(view: PassportView, line: ItemStanding, stops: Sequence[str]) -> None:
+    """The way to end what was accepted. ``stops``: the titles of agreements under which requests are refused then."""
+    named = ", ".join(f"*{literal(title)}*" for title in stops)
+    stopped = (
+        f"Requests under {named} are refused until it is handed in and accepted anew."
+        if stops
+        else "No agreement asks for it now."
+    )
     confirmed(
         "Revoke",
         f"passport.revoke:{view.institution_id}:{line.item.value}",
         Consequence(
             "Revoke this item?",
             f"The {line.item.label} of **{literal(view.institution_name)}** counts no more from now on, without grace. "
-            "Agreements that ask for it refuse requests until it is handed in and accepted anew. The acceptance stays "
-            "on record.",
+            f"{stopped} The acceptance stays on record.",
             "Revoke it",
         ),
         lambda reason: (

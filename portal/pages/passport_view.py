@@ -77,7 +77,8 @@ def item_card(actor: Actor, view: PassportView, line: ItemStanding, now: datetim
         if lead or actor.is_coordinator:
             handing_in(actor, view, line)
         if actor.is_coordinator and line.valid:
-            revoking(view, line)
+            asking = [one.title for one, clause in relying(actor, view.institution_id) if line.item in clause.items]
+            revoking(view, line, asking)
         if record.entries:
             with st.expander(f"History: {len(record.entries)}", icon=":material/history:"):
                 history(record, now)

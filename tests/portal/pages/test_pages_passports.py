@@ -160,6 +160,7 @@ def test_revoking_says_what_follows_and_needs_a_reason(world: World) -> None:
     form = "passport.revoke:northfield:identity"
     click(app, f"{form}.open")
     assert "counts no more" in said(app)
+    assert "No agreement asks for it now." in said(app)
     click(app, f"{form}.confirm")
     assert status_of(world) is ItemStatus.VALID
     app.text_area(key=f"{form}.reason").set_value("The charter was withdrawn.")
