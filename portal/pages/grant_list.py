@@ -86,5 +86,6 @@ def stale() -> None:
             why = "; ".join(one.why.values())
             used = f"last used {when(one.last_used_at, now())}" if one.last_used_at else "never used"
             with row():
-                go(one.grant.id, "grants", grant=one.grant.id, icon="key")
-                st.caption(f"{literal(one.grant.label)}, {literal(one.holder_name)}: {literal(why)} ({used})")
+                # By its label: the card below has the button that is named by the id.
+                go(literal(one.grant.label), "grants", grant=one.grant.id, icon="key")
+                st.caption(f"{literal(one.holder_name)}: {literal(why)} ({used})")

@@ -120,3 +120,16 @@ def test_a_grant_whose_holder_left_is_pointed_out(world: World) -> None:
     app = world.screen(world.coordinator, "grants")
     assert "may not use the portal any more" in said(app)
     assert child.id in [button.label for button in app.main.button]
+
+
+def test_a_grant_to_look_at_stands_above_its_own_card(world: World) -> None:
+    grant = world.grant()
+    world.portal.agreements.suspend(
+        world.actor(world.coordinator), grant.agreement_id, reason="suspected_misuse", statement="Prompts for exploits."
+    )
+    for person in (world.coordinator, world.lead):
+        app = world.screen(person, "grants")
+        assert not app.exception
+        assert "1 to look at" in [expander.label for expander in app.expander]
+        assert grant.id in [button.label for button in app.button]
+        assert grant.label in [button.label for button in app.button]
