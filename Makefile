@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 export CHROMIUM ?=
 
 VENV := .venv
+CLIENTS := .venv-clients
 STAMPS := .make
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
@@ -33,7 +34,7 @@ run: $(STAMPS)/portal $(STAMPS)/sandbox ## Install into .venv and run the demo p
 
 demo: run ## The same as run
 
-test: $(STAMPS)/test $(STAMPS)/sandbox $(STAMPS)/chromium ## Install what tests need, Chromium included, and run them (T=path, JOBS=processes)
+test: $(STAMPS)/test $(STAMPS)/clients $(STAMPS)/sandbox $(STAMPS)/chromium ## Install what tests need, Chromium included, and run them (T=path, JOBS=processes)
 	$(say) 'Running the tests; the first run trains the demo ladder.'
 	@$(PYTEST) $(SPREAD) $(T)
 
@@ -63,7 +64,7 @@ constraints: $(STAMPS)/lint ## Write constraints.txt from what is installed now
 	@mv constraints.new constraints.txt
 
 clean: ## Remove everything that make made, data included
-	rm -rf $(VENV) $(STAMPS) $(DATA) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf $(VENV) $(CLIENTS) $(STAMPS) $(DATA) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 
 # ---- what the above rests on ----------------------------------------------------------------------------------------
 
@@ -91,6 +92,15 @@ $(STAMPS)/portal: pyproject.toml constraints.txt $(STAMPS)/torch
 $(STAMPS)/test: $(STAMPS)/portal
 	$(say) 'Installing what the tests need.'
 	@$(PIP) install -c constraints.txt --group test
+	@touch $@
+
+# What they share with the portal, PyTorch above all, they find in its environment after their own.
+$(STAMPS)/clients: pyproject.toml constraints-clients.txt | $(STAMPS)/test
+	$(say) 'Installing the clients that partners use, into $(CLIENTS).'
+	@rm -rf $(CLIENTS) && $(PY) -m venv $(CLIENTS)
+	@$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$($(CLIENTS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/portal.pth"
+	@$(PIP) --python $(CLIENTS)/bin/python install -c constraints-clients.txt --group clients
 	@touch $@
 
 $(STAMPS)/lint: $(STAMPS)/test

@@ -3,7 +3,10 @@
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from agreements.narrowing import Narrowing
 
 LAB = "lab"
 """The id of the institution that runs the portal and holds the weights."""
@@ -50,16 +53,14 @@ class Membership(BaseModel):
 
 
 class TokenBounds(BaseModel):
-    """What one token of a chain opens of what its grant does. None leaves a dimension as the grant has it."""
+    """What one token of a chain opens of what its grant does."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     token_id: str
-    checkpoints: frozenset[str] | None = None
-    operations: frozenset[str] | None = None
-    purposes: frozenset[str] | None = None
-    token_budget: int | None = None
-    requests_per_minute: int | None = None
+    narrowing: Narrowing
+    account: str = ""
+    """What its use is charged to, where that is not the token itself: the token it took the place of."""
 
 
 class Actor(BaseModel):
@@ -75,6 +76,10 @@ class Actor(BaseModel):
     """The ``jti`` of the access token the actor came with, if any."""
     grant_id: str | None = None
     """The grant that token names, if any."""
+    token_key: SkipJsonSchema[str | None] = Field(default=None, exclude=True)
+    """The name of the key that signed that token, if the token itself was shown."""
+    session_id: SkipJsonSchema[str | None] = Field(default=None, exclude=True, repr=False)
+    """The id of the browser's session that the actor came with, if any; it never leaves the portal."""
     agreement_digest: str | None = None
     """The version of the agreement under which that token was issued, if any."""
     bounds: tuple[TokenBounds, ...] = ()

@@ -6,7 +6,7 @@ They go into the token as its ``scope`` (RFC 6749 section 3.3, RFC 9068 section 
 from collections.abc import Collection
 from enum import StrEnum
 
-from agreements.errors import Invalid
+from agreements.errors import Fixer, Forbidden, Invalid
 
 
 class Area(StrEnum):
@@ -50,6 +50,19 @@ def as_areas(names: Collection[str]) -> frozenset[Area]:
             param="scope",
         )
     return frozenset({Area.READ, *(Area(name) for name in names)})
+
+
+def outside(areas: Collection[str] | None, needed: Area | None) -> Forbidden | None:
+    """The refusal ``insufficient_scope`` for a token of these areas; None where it may. None needs all of a role."""
+    if areas is None or (needed is not None and needed.value in areas):
+        return None
+    asked = f"the area {needed.value!r}" if needed is not None else "all of a role"
+    return Forbidden(
+        "insufficient_scope",
+        f"The access token is for {', '.join(sorted(areas))}; this request needs {asked}.",
+        hint="Issue a token for that area on the Tokens page.",
+        fixer=Fixer.CALLER,
+    )
 
 
 def scope_text(areas: Collection[str]) -> str:

@@ -60,6 +60,9 @@ class Credential(Value):
     """Whose rights it carries on to its holder: the holders of what it was made from, the first of them first."""
     institution_id: str = ""
     """Whose program holds it."""
+    continues: str = ""
+    """The token whose place it took when that was rotated, the first of them: its use is charged to that one's
+    limits, so that rotating gives nothing anew."""
     narrowing: Narrowing = Narrowing()
     areas: tuple[Area, ...] | None = None
     """For what it may be used if it names no grant; None is all that its holder's role allows."""
@@ -67,6 +70,7 @@ class Credential(Value):
     """The key whose possession every use has to prove."""
     ended_at: datetime | None = None
     end_reason: str = ""
+    """Why it ended; of a live one, why it ends sooner than it was issued to."""
     method: SignInMethod | None = None
     """How a session was opened; unknown of those from before this was recorded."""
     provider_id: str | None = None
@@ -108,6 +112,7 @@ class CredentialIssued(Event, type="credential:issued"):
     parent_id: str = ""
     granted_by: tuple[str, ...] = ()
     institution_id: str = ""
+    continues: str = ""
     narrowing: Narrowing = Narrowing()
     areas: tuple[Area, ...] | None = None
     key_thumbprint: Thumbprint | None = None
@@ -116,6 +121,14 @@ class CredentialIssued(Event, type="credential:issued"):
 class CredentialSeen(Event, type="credential:seen"):
     """A session was in use; recorded now and then, not at every request."""
 
+    at: datetime
+
+
+class CredentialShortened(Event, type="credential:shortened"):
+    """It ends sooner than it was issued to."""
+
+    expires_at: datetime
+    reason: str
     at: datetime
 
 
@@ -142,6 +155,7 @@ class IssueCredential(Value):
     parent_id: str = ""
     granted_by: tuple[str, ...] = ()
     institution_id: str = ""
+    continues: str = ""
     narrowing: Narrowing = Narrowing()
     areas: tuple[Area, ...] | None = None
     key_thumbprint: Thumbprint | None = None
@@ -157,16 +171,23 @@ class UseOnce(Value):
     """Present a one-time link or a refresh token; it is spent by this."""
 
 
+class ShortenCredential(Value):
+    """Let a token go on for a while and then end, because another one took its place."""
+
+    expires_at: datetime
+    reason: str
+
+
 class EndCredential(Value):
     """Revoke a token or end a session."""
 
-    reason: str
+    reason: Annotated[str, Field(max_length=1000)]
 
 
 _ISSUED = tuple(name for name in IssueCredential.model_fields if name != "credential_id")
 _USED_ONCE = frozenset({CredentialKind.SIGN_IN_LINK, CredentialKind.REFRESH_TOKEN})
 
-CredentialCommand = IssueCredential | MarkSeen | UseOnce | EndCredential
+CredentialCommand = IssueCredential | MarkSeen | UseOnce | ShortenCredential | EndCredential
 
 
 def secret_id(secret: str) -> str:
@@ -201,12 +222,19 @@ def decide(state: Credential, command: CredentialCommand, actor: Actor, now: dat
                     hint="Ask for a new one: each link signs in once.",
                 )
             return [CredentialEnded(reason="used", at=now)]
+        case ShortenCredential():
+            _check_ends(actor, state)
+            if not state.live_on(now) or (state.expires_at is not None and command.expires_at >= state.expires_at):
+                return []
+            return [CredentialShortened(expires_at=command.expires_at, reason=command.reason, at=now)]
         case EndCredential():
-            if not may_end(actor, state):
-                raise Forbidden(
-                    "not_yours", "Only its holder, whoever narrowed it, or a coordinator ends a credential."
-                )
+            _check_ends(actor, state)
             return [] if state.ended_at else [CredentialEnded(reason=command.reason, at=now)]
+
+
+def _check_ends(actor: Actor, state: Credential) -> None:
+    if not may_end(actor, state):
+        raise Forbidden("not_yours", "Only its holder, whoever narrowed it, or a coordinator ends a credential.")
 
 
 def may_end(actor: Actor, state: Credential) -> bool:
@@ -224,6 +252,8 @@ def evolve(state: Credential, event: Event) -> Credential:
             return Credential(id=event.credential_id, issued_at=event.at, **issued)
         case CredentialSeen():
             return state.model_copy(update={"seen_at": event.at})
+        case CredentialShortened():
+            return state.model_copy(update={"expires_at": event.expires_at, "end_reason": event.reason})
         case CredentialEnded():
             return state.model_copy(update={"ended_at": event.at, "end_reason": event.reason})
         case _:

@@ -9,24 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from agreements.actors import Actor
 from agreements.errors import Invalid
+from agreements.values import Value, later
 
-
-class Value(BaseModel):
-    """Base of states, commands and other values: frozen, and nothing unknown gets in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def later(**constraints: Any) -> Any:
-    """An optional field that came after values with signed or hashed bytes had been recorded.
-
-    It is left out of the dumped value while it says nothing, so that the bytes from before it existed stay the same.
-    """
-    return Field(default=None, exclude_if=lambda value: value is None, **constraints)
+__all__ = ["Decider", "Event", "Value", "later"]
 
 
 class Event(Value):

@@ -106,6 +106,11 @@ def compare(before: Sequence[Clause], after: Sequence[Clause]) -> tuple[ClauseCh
     )
 
 
+def compare_words(before: str, after: str) -> tuple[Segment, ...]:
+    """What became of each word of a text, in order; of longer pieces where words would take too long to compare."""
+    return _segments(before, after, _Patience())
+
+
 def changed_ids(before: Sequence[Clause], after: Sequence[Clause]) -> tuple[str, ...]:
     """The clauses that somebody who accepted ``before`` has to accept anew: added, changed and removed ones."""
     quiet = {ChangeKind.SAME, ChangeKind.MOVED}

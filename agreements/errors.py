@@ -4,6 +4,7 @@
     ├── Invalid           the input is not well formed or breaks a rule of the object
     ├── Unauthenticated   nobody knows who is asking
     ├── Forbidden         known, and not allowed to do this to this object
+    │   └── Withdrawn     allowed when it began, and not any more
     ├── NotFound          no such object, or none that this caller may know of
     ├── Conflict          the object is not in a state that allows it, or changed meanwhile
     ├── TooLarge          over a stated size
@@ -16,6 +17,7 @@ next and a ``fixer``: who can clear it. Library exceptions are mapped to these a
 """
 
 from enum import StrEnum
+from typing import Self
 
 
 class Fixer(StrEnum):
@@ -32,6 +34,7 @@ class ConcordatError(Exception):
     """Root of all refusals; never raised itself."""
 
     fixer_default = Fixer.CALLER
+    hint_default = ""
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class ConcordatError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.hint_default
         self.fixer = fixer or self.fixer_default
         self.param = param
         self.retry_after_s = retry_after_s
@@ -70,8 +73,31 @@ class Forbidden(ConcordatError):
     fixer_default = Fixer.COORDINATOR
 
 
+class Withdrawn(Forbidden):
+    """It was allowed when it began and is not any more, so that it was stopped under way.
+
+    ``code`` is ``access_withdrawn`` whatever the cause; ``reason`` is the code of the condition that failed.
+    """
+
+    def __init__(self, reason: str, message: str, *, hint: str = "", fixer: Fixer | None = None) -> None:
+        super().__init__("access_withdrawn", message, hint=hint, fixer=fixer)
+        self.reason = reason
+
+    @classmethod
+    def because_of(cls, refusal: ConcordatError) -> Self:
+        """Stopped because of what asking again came to."""
+        message = f"Access was withdrawn while this ran: {refusal.message}"
+        hint = refusal.hint or "What was stopped is not taken up again; begin anew once access is open."
+        return cls(refusal.code, message, hint=hint, fixer=refusal.fixer)
+
+
 class NotFound(ConcordatError):
-    """No such object, or none whose existence this caller may learn."""
+    """No such object, or none whose existence this caller may learn: the hint is the same for both."""
+
+    hint_default = (
+        "Check the id. If it is right, ask whoever gave it to you, your lead or a coordinator: what you may not see "
+        "looks like what is not there."
+    )
 
 
 class Conflict(ConcordatError):

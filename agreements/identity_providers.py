@@ -56,6 +56,20 @@ class ProviderStatus(StrEnum):
     REMOVED = "removed"
 
 
+class ProviderTrial(Value):
+    """What came of asking a provider for what it says of itself, and for its keys."""
+
+    at: datetime
+    code: str = ""
+    """The refusal; empty where it answers as it should."""
+    problem: str = ""
+    """The same in words."""
+    remarks: tuple[str, ...] = ()
+    """What does not stand in the way for sure, and may."""
+    ends_sessions: bool = False
+    """Whether people can sign out there too (OpenID Connect RP-Initiated Logout 1.0)."""
+
+
 class IdentityProvider(Value):
     """Current state. An empty ``id`` means that nothing was registered."""
 
@@ -74,6 +88,8 @@ class IdentityProvider(Value):
     """Why it is paused or removed."""
     registered_by: str = ""
     registered_at: datetime | None = None
+    tried: ProviderTrial | None = None
+    """The last trial; none since it was registered or changed."""
 
     def serves(self, email: str) -> bool:
         """Whether the address is in one of its domains."""
@@ -124,6 +140,16 @@ class ProviderRemoved(Event, type="identity_provider:removed"):
     at: datetime
 
 
+class ProviderTried(Event, type="identity_provider:tried"):
+    """A coordinator had the provider asked. The fields are those of ``ProviderTrial``."""
+
+    code: str
+    problem: str
+    remarks: tuple[str, ...]
+    ends_sessions: bool
+    at: datetime
+
+
 class _Details(Value):
     label: Label
     client_id: ClientId
@@ -159,7 +185,16 @@ class RemoveProvider(Value):
     reason: Why
 
 
-ProviderCommand = RegisterProvider | ChangeProvider | PauseProvider | ResumeProvider | RemoveProvider
+class RecordTrial(Value):
+    """Keep what came of asking the provider. Whoever asked has checked what it answered."""
+
+    code: str = ""
+    problem: Annotated[str, Field(max_length=500)] = ""
+    remarks: Annotated[tuple[Annotated[str, Field(max_length=300)], ...], Field(max_length=10)] = ()
+    ends_sessions: bool = False
+
+
+ProviderCommand = RegisterProvider | ChangeProvider | PauseProvider | ResumeProvider | RemoveProvider | RecordTrial
 
 
 def decide(state: IdentityProvider, command: ProviderCommand, actor: Actor, now: datetime) -> Sequence[Event]:
@@ -184,6 +219,8 @@ def decide(state: IdentityProvider, command: ProviderCommand, actor: Actor, now:
             return [ProviderResumed(at=now)] if state.status is ProviderStatus.PAUSED else []
         case RemoveProvider():
             return [ProviderRemoved(reason=command.reason, at=now)]
+        case RecordTrial():
+            return [ProviderTried(**command.model_dump(), at=now)]
 
 
 def evolve(state: IdentityProvider, event: Event) -> IdentityProvider:
@@ -199,12 +236,15 @@ def evolve(state: IdentityProvider, event: Event) -> IdentityProvider:
                     "client_id": event.client_id,
                     "client_authentication": event.client_authentication,
                     "domains": event.domains,
+                    "tried": None,
                 }
             )
         case ProviderPaused():
             return state.model_copy(update={"status": ProviderStatus.PAUSED, "reason": event.reason})
         case ProviderResumed():
             return state.model_copy(update={"status": ProviderStatus.ACTIVE, "reason": ""})
+        case ProviderTried():
+            return state.model_copy(update={"tried": ProviderTrial(**event.model_dump())})
         case ProviderRemoved():
             return state.model_copy(update={"status": ProviderStatus.REMOVED, "reason": event.reason})
         case _:

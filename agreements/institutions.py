@@ -94,6 +94,8 @@ class Institution(Value):
     registered_at: datetime | None = None
     keys: tuple[InstitutionKey, ...] = ()
     key_request: KeyRequest | None = None
+    weight: float = 1.0
+    """Of its share of each model worker, against others who wait."""
 
     @property
     def keeps_its_own(self) -> bool:
@@ -154,6 +156,15 @@ class InstitutionKeyRevoked(Event, type="institution:key_revoked"):
     by: str = ""
 
 
+class InstitutionWeightSet(Event, type="institution:weight_set"):
+    """A coordinator gave it a larger or smaller share of the model workers."""
+
+    weight: float
+    reason: str
+    by: str
+    at: datetime
+
+
 class RegisterInstitution(Value):
     """Enter a new institution."""
 
@@ -198,7 +209,14 @@ class RevokeKey(Value):
     reason: Annotated[str, Field(min_length=3, max_length=500)]
 
 
-InstitutionCommand = RegisterInstitution | RegisterKey | AskForKey | AllowKey | RevokeKey
+class SetWeight(Value):
+    """Give it a larger or smaller share of the model workers than others who wait; 1 is everybody's."""
+
+    weight: Annotated[float, Field(ge=0.1, le=10.0, allow_inf_nan=False)]
+    reason: Annotated[str, Field(min_length=3, max_length=500), AfterValidator(one_line)]
+
+
+InstitutionCommand = RegisterInstitution | RegisterKey | AskForKey | AllowKey | RevokeKey | SetWeight
 
 
 def origin(registered_by: str, *, handed_over: bool, allowed_by: str) -> str:
@@ -223,6 +241,8 @@ def decide(state: Institution, command: InstitutionCommand, actor: Actor, now: d
             return _allow(state, command, actor, now)
         case RevokeKey():
             return _revoke_key(state, command, actor, now)
+        case SetWeight():
+            return _weigh(command, actor, now)
 
 
 def _register(state: Institution, command: RegisterInstitution, actor: Actor, now: datetime) -> Sequence[Event]:
@@ -353,6 +373,12 @@ def _revoke_key(state: Institution, command: RevokeKey, actor: Actor, now: datet
     return [InstitutionKeyRevoked(public_key=command.public_key, reason=command.reason, at=now, by=actor.name)]
 
 
+def _weigh(command: SetWeight, actor: Actor, now: datetime) -> Sequence[Event]:
+    if not actor.is_coordinator:
+        raise Forbidden("not_coordinator", "Only a coordinator changes shares of the model workers.")
+    return [InstitutionWeightSet(weight=command.weight, reason=command.reason, by=actor.person_id, at=now)]
+
+
 def evolve(state: Institution, event: Event) -> Institution:
     """Fold one event into the state."""
     match event:
@@ -391,6 +417,8 @@ def evolve(state: Institution, event: Event) -> Institution:
                 for key in state.keys
             )
             return state.model_copy(update={"keys": keys})
+        case InstitutionWeightSet():
+            return state.model_copy(update={"weight": event.weight})
         case _:
             raise TypeError(f"an institution has no event {event.type_name!r}")
 

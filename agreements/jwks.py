@@ -83,7 +83,7 @@ def read_jwks(value: object) -> tuple[PublicJwk, ...]:
 def import_public(members: Mapping[str, Any]) -> Key:
     """A public key of its JWK members. Raises Invalid ``bad_jwk`` or ``weak_key``."""
     kind = (members.get("kty"), members.get("crv"))
-    needed = _MEMBERS.get(kind) if all(isinstance(part, str) for part in kind) else None  # type: ignore[arg-type]
+    needed = _MEMBERS.get(kind) if all(isinstance(part, str) for part in kind) else None  # type: ignore[arg-type]  # the parts are strings, as was just asked
     if needed is None:
         raise _bad("only Ed25519 and P-256 keys are taken")
     if members.keys() != {"kty", "crv", *needed} or not all(isinstance(members[name], str) for name in needed):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, field_serializer, model_validator
 
-from agreements.deciders import Value, later
+from agreements.values import Value, later
 
 N = TypeVar("N", int, float)
 
@@ -19,6 +19,8 @@ TokenCount = Annotated[int, Field(ge=1, le=10**12)]
 RequestCount = Annotated[int, Field(ge=1, le=10**9)]
 PerMinute = Annotated[int, Field(ge=1, le=100_000)]
 AtOnce = Annotated[int, Field(ge=1, le=1000)]
+Decimals = Annotated[int, Field(ge=0, le=6)]
+"""Digits after the point; a float32 log-probability has no more that mean anything."""
 
 DAY_ENDS = "24:00"
 
@@ -55,6 +57,8 @@ class Sampling(Value):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = later()
     """Alternatives reported per token."""
     max_temperature: Annotated[float, Field(ge=0, le=2)] | None = later()
+    logprob_decimals: Decimals | None = later()
+    """To how many decimals log-probabilities are rounded before they leave. Nobody asks for it: it is done."""
 
     @model_validator(mode="after")
     def _says_something(self) -> "Sampling":
@@ -68,6 +72,7 @@ class Sampling(Value):
             ("{:,} choices per request", self.choices),
             ("{:,} alternatives per token", self.top_logprobs),
             ("temperature {:g}", self.max_temperature),
+            ("{:,} decimals of log-probabilities", self.logprob_decimals),
         )
         return "at most " + ", ".join(form.format(value) for form, value in words if value is not None)
 
@@ -261,8 +266,26 @@ class Hours(Value):
         raise AssertionError("unreachable: every week has one of the weekdays")
 
     def __str__(self) -> str:
-        days = ", ".join(day.value.capitalize() for day in _WEEK if day in self.weekdays)
-        return f"{days} {self.opens}–{self.closes} {self.zone}"
+        return f"{_days_in_words(self.weekdays)} {self.opens}–{self.closes} {self.zone}"
+
+
+def _days_in_words(weekdays: frozenset[Weekday]) -> str:
+    """``daily``, ``Mon–Fri``, ``Mon, Wed, Fri–Sun``: three days or more on end are one stretch."""
+    if len(weekdays) == len(_WEEK):
+        return "daily"
+    stretches: list[list[Weekday]] = []
+    for place, day in enumerate(_WEEK):
+        if day not in weekdays:
+            continue
+        if stretches and _WEEK[place - 1] is stretches[-1][-1]:
+            stretches[-1].append(day)
+        else:
+            stretches.append([day])
+    said = []
+    for stretch in stretches:
+        names = [day.value.capitalize() for day in stretch]
+        said += [f"{names[0]}–{names[-1]}"] if len(names) > 2 else names
+    return ", ".join(said)
 
 
 def hours_beyond(child: Hours | None, parent: Hours | None) -> Iterator[Excess]:

@@ -6,6 +6,7 @@ provider; then they wait, may do nothing, and a partner lead or a coordinator an
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -32,6 +33,17 @@ class Pending(Value):
     """Why it was refused; empty while nobody has answered."""
 
 
+class PersonState(StrEnum):
+    """Whether somebody may act here, and what keeps them from it."""
+
+    ACTIVE = "active"
+    WAITING = "waiting"
+    """Signed in through their institution, and nobody has answered."""
+    REFUSED = "refused"
+    """Not let in; can still be."""
+    DEACTIVATED = "deactivated"
+
+
 class Person(Value):
     """Current state. An empty ``id`` means nobody yet."""
 
@@ -48,6 +60,15 @@ class Person(Value):
     def active(self) -> bool:
         """Whether they may act."""
         return bool(self.id) and self.deactivated_at is None and self.pending is None
+
+    @property
+    def state(self) -> PersonState:
+        """The same with what keeps them from it."""
+        if self.deactivated_at is not None:
+            return PersonState.DEACTIVATED
+        if self.pending is not None:
+            return PersonState.REFUSED if self.pending.refused else PersonState.WAITING
+        return PersonState.ACTIVE
 
     def actor(self, channel: Channel, *, token_id: str | None = None, grant_id: str | None = None) -> Actor:
         """The person as the subject of a command."""
@@ -216,8 +237,13 @@ PersonCommand = (
     | ReactivatePerson
 )
 
-_LAB_ROLES = {Role.COORDINATOR, Role.RESEARCHER, Role.OBSERVER}
-_PARTNER_ROLES = {Role.PARTNER_LEAD, Role.PARTNER_MEMBER, Role.RESEARCHER, Role.OBSERVER}
+_LAB_ROLES = (Role.COORDINATOR, Role.RESEARCHER, Role.OBSERVER)
+_PARTNER_ROLES = (Role.PARTNER_LEAD, Role.PARTNER_MEMBER, Role.RESEARCHER, Role.OBSERVER)
+
+
+def roles_at(institution_id: str) -> tuple[Role, ...]:
+    """What people can be at an institution, the most first: the lab has coordinators, the others leads and members."""
+    return _LAB_ROLES if institution_id == LAB else _PARTNER_ROLES
 
 
 def may_admit(actor: Actor, membership: Membership) -> bool:
@@ -229,8 +255,7 @@ def may_admit(actor: Actor, membership: Membership) -> bool:
 def check_admits(actor: Actor, memberships: Collection[Membership]) -> None:
     """Return if the actor may give all the roles. Raises Invalid ``role_does_not_fit`` or Forbidden ``not_lead``."""
     for membership in memberships:
-        fitting = _LAB_ROLES if membership.institution_id == LAB else _PARTNER_ROLES
-        if membership.role not in fitting:
+        if membership.role not in roles_at(membership.institution_id):
             raise Invalid(
                 "role_does_not_fit",
                 f"{membership.role.label} is no role at {membership.institution_id}.",
@@ -274,10 +299,12 @@ def decide(state: Person, command: PersonCommand, actor: Actor, now: datetime) -
 
 
 def _leads(actor: Actor, membership: Membership) -> bool:
-    return actor.has(Role.PARTNER_LEAD, membership.institution_id)
+    # The lab has no leads; one who came to be recorded as such would make coordinators.
+    return membership.institution_id != LAB and actor.has(Role.PARTNER_LEAD, membership.institution_id)
 
 
-def _governs(actor: Actor, state: Person) -> bool:
+def governs(actor: Actor, state: Person) -> bool:
+    """Whether all that somebody is here is the actor's to look after: a coordinator's, or their one partner lead's."""
     # A lead of one of several institutions must not take a person from the others, least of all from the lab.
     return actor.is_coordinator or bool(state.memberships and all(_leads(actor, m) for m in state.memberships))
 
@@ -408,7 +435,7 @@ def _remove(state: Person, command: RemoveMembership, actor: Actor, now: datetim
 
 def _deactivate(state: Person, command: DeactivatePerson, actor: Actor, now: datetime) -> Sequence[Event]:
     waits = state.pending is not None and actor.has(Role.PARTNER_LEAD, state.pending.institution_id)
-    if not (_governs(actor, state) or waits):
+    if not (governs(actor, state) or waits):
         raise Forbidden("not_lead", "Only a coordinator or their partner lead deactivates a person.")
     if actor.person_id == state.id:
         raise Conflict(

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field, field_serializer
 
-from agreements.deciders import Value, later
 from agreements.limits import (
     Apart,
     AtOnce,
@@ -29,6 +28,8 @@ from agreements.limits import (
     sampling_filled,
     sampling_meet,
 )
+from agreements.precision import Precision, Precisions
+from agreements.values import Value, later
 
 __all__ = [
     "Apart",
@@ -45,6 +46,7 @@ __all__ = [
     "family_selector",
     "filled",
     "meet",
+    "precisions_in_words",
 ]
 
 MAX_CHECKPOINTS = 200
@@ -103,6 +105,12 @@ class Scope(Value):
     hours: Hours | None = later()
     holder_bound: bool = Field(default=False, exclude_if=lambda value: not value)
     """Whether requests must prove the key that their token is bound to (RFC 9449)."""
+    output_budget: TokenCount | None = later()
+    """Completion tokens alone, over the life of the grant."""
+    logit_bias: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Whether requests may bias logits: a right, so that what was recorded before it existed does not have it."""
+    precisions: Precisions | None = later()
+    """In which precisions answers may be computed; None for any."""
 
     @field_serializer("checkpoints", "operations", "purposes")
     def _sorted(self, values: frozenset[str]) -> list[str]:
@@ -140,6 +148,16 @@ def _excesses(child: Scope, parent: Scope) -> Iterator[Excess]:
     yield from hours_beyond(child.hours, parent.hours)
     if parent.holder_bound and not child.holder_bound:
         yield Excess(dimension="holder_bound", message="a token that anyone may hold goes beyond one bound to its key")
+    if child.logit_bias and not parent.logit_bias:
+        yield Excess(dimension="logit_bias", message="biasing logits is not allowed")
+    if parent.precisions is not None and not (child.precisions and child.precisions <= parent.precisions):
+        wanted, allowed = precisions_in_words(child.precisions), precisions_in_words(parent.precisions)
+        yield Excess(dimension="precisions", message=f"{wanted} does not lie within {allowed}")
+
+
+def precisions_in_words(precisions: frozenset[Precision] | None) -> str:
+    """``bfloat16 or int8``, the most exact first; None is any precision."""
+    return "any precision" if precisions is None else " or ".join(one for one in Precision if one in precisions)
 
 
 def meet(one: Scope, other: Scope) -> Scope:
@@ -157,12 +175,17 @@ def meet(one: Scope, other: Scope) -> Scope:
             "sampling": sampling_meet(one.sampling, other.sampling),
             "hours": hours_meet(one.hours, other.hours),
             "holder_bound": one.holder_bound or other.holder_bound,
+            "logit_bias": one.logit_bias and other.logit_bias,
+            "precisions": _common(one.precisions, other.precisions),
         }
     )
 
 
 def filled(scope: Scope, above: Scope) -> Scope:
-    """The scope with every finer limit that it leaves unsaid taken from above. What it says is not touched."""
+    """The scope with every finer limit that it leaves unsaid taken from above. What it says is not touched.
+
+    Biasing logits is a right and no limit: it has to be said.
+    """
     return scope.model_copy(
         update={
             "request_budget": _said(scope.request_budget, above.request_budget),
@@ -171,8 +194,18 @@ def filled(scope: Scope, above: Scope) -> Scope:
             "sampling": sampling_filled(scope.sampling, above.sampling),
             "hours": scope.hours or above.hours,
             "holder_bound": scope.holder_bound or above.holder_bound,
+            "output_budget": _said(scope.output_budget, above.output_budget),
+            "precisions": above.precisions if scope.precisions is None else scope.precisions,
         }
     )
+
+
+def _common(one: frozenset[Precision] | None, other: frozenset[Precision] | None) -> frozenset[Precision] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    if not one & other:
+        raise Apart("precisions")
+    return one & other
 
 
 def _said(own: int | None, above: int | None) -> int | None:
@@ -180,4 +213,4 @@ def _said(own: int | None, above: int | None) -> int | None:
 
 
 _SETS = ("checkpoints", "operations", "purposes")
-_NUMBERS = ("token_budget", "requests_per_minute", "request_budget", "concurrency")
+_NUMBERS = ("token_budget", "requests_per_minute", "request_budget", "concurrency", "output_budget")

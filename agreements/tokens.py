@@ -15,13 +15,15 @@ from joserfc.jwk import OKPKey
 from pydantic import Field, ValidationError
 
 from agreements.canonical import b64url_encode, canonical_bytes
-from agreements.deciders import Value
+from agreements.deciders import Value, later
 from agreements.errors import ConcordatError, Unauthenticated
 from agreements.jose import ED25519, Compact, header_has, read_compact, sign, verify
 from agreements.jwks import Thumbprint
 from agreements.keys import PublicKey, SigningKey
-from agreements.narrowing import Narrowing
-from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, PerMinute, Slug, TokenCount
+from agreements.limits import AtOnce, Hours, Periods, PerMinute, RequestCount, Sampling, TokenCount
+from agreements.narrowing import LIMITS, Narrowing
+from agreements.precision import Precisions
+from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, Slug
 
 ALGORITHM = ED25519
 MAX_TOKEN_BYTES = 8192
@@ -36,10 +38,18 @@ Timestamp = Annotated[int, Field(ge=0, le=253_402_300_799)]
 
 
 class Limits(Value):
-    """How much a token opens of its grant's budget and rate."""
+    """How much a token opens of its grant, how requests may sample, and at which hours. As in ``Narrowing``."""
 
     token_budget: TokenCount | None = None
     requests_per_minute: PerMinute | None = None
+    request_budget: RequestCount | None = later()
+    periods: Periods = Field(default=(), exclude_if=lambda value: not value)
+    concurrency: AtOnce | None = later()
+    sampling: Sampling | None = later()
+    hours: Hours | None = later()
+    output_budget: TokenCount | None = later()
+    logit_bias: bool | None = later()
+    precisions: Precisions | None = later()
 
 
 class AuthorizationDetails(Value):
@@ -57,13 +67,11 @@ class AuthorizationDetails(Value):
 
     def narrowing(self) -> Narrowing:
         """What they say of checkpoints, operations, purposes and limits."""
-        limits = self.limits or Limits()
         return Narrowing(
             checkpoints=None if self.checkpoints is None else frozenset(self.checkpoints),
             operations=None if self.operations is None else frozenset(self.operations),
             purposes=None if self.purposes is None else frozenset(self.purposes),
-            token_budget=limits.token_budget,
-            requests_per_minute=limits.requests_per_minute,
+            **dict(self.limits or Limits()),
         )
 
     @classmethod
@@ -71,8 +79,7 @@ class AuthorizationDetails(Value):
         cls, narrowing: Narrowing, *, grant_id: str | None, agreement_digest: str | None, purpose: str | None
     ) -> "AuthorizationDetails":
         """The details that say so much."""
-        limited = narrowing.token_budget is not None or narrowing.requests_per_minute is not None
-        limits = Limits(token_budget=narrowing.token_budget, requests_per_minute=narrowing.requests_per_minute)
+        limits = Limits(**{name: getattr(narrowing, name) for name in LIMITS})
         return cls(
             grant_id=grant_id,
             agreement_digest=agreement_digest,
@@ -80,7 +87,7 @@ class AuthorizationDetails(Value):
             checkpoints=None if narrowing.checkpoints is None else tuple(sorted(narrowing.checkpoints)),
             operations=None if narrowing.operations is None else tuple(sorted(narrowing.operations)),
             purposes=None if narrowing.purposes is None else tuple(sorted(narrowing.purposes)),
-            limits=limits if limited else None,
+            limits=None if limits == Limits() else limits,
         )
 
 
@@ -183,6 +190,17 @@ class TokenIssuer:
 
         Only form, signature and time are checked here; whether it still opens anything is the live grant's word.
         """
+        return self.read(token, now)[0]
+
+    def read(self, token: str, now: datetime) -> tuple[AccessClaims, str]:
+        """``decode``, with the name of the key that signed the token."""
+        claims, kid = self.identify(token, now)
+        if claims.exp <= now.timestamp():
+            raise expired(claims)
+        return claims, kid
+
+    def identify(self, token: str, now: datetime) -> tuple[AccessClaims, str]:
+        """``read``, of a token whose time is over too: whose it was. Nothing may be opened by this."""
         try:
             compact = read_compact(token, max_bytes=MAX_TOKEN_BYTES)
             if compact.header.get("typ") != "at+jwt" or not header_has(compact, {"kid", "typ", "alg"}):
@@ -192,7 +210,7 @@ class TokenIssuer:
             if isinstance(error, Unauthenticated):
                 raise
             _refuse(error.message)
-        return self._check(compact, now)
+        return self._check(compact, now), str(compact.header["kid"])
 
     def _key(self, header: Mapping[str, Any], now: datetime) -> OKPKey:
         kid = header.get("kid")
@@ -210,16 +228,18 @@ class TokenIssuer:
             _refuse("its claims are not those of an access token")
         if claims.iss not in self._accepted or claims.aud != self._audience:
             _refuse("it was issued by or for another portal")
-        moment = now.timestamp()
-        if claims.iat > moment + LEEWAY_S:
+        if claims.iat > now.timestamp() + LEEWAY_S:
             _refuse("it is not valid yet")
-        if claims.exp <= moment:
-            raise Unauthenticated(
-                "token_expired",
-                f"The access token expired on {datetime.fromtimestamp(claims.exp, UTC):%Y-%m-%d %H:%M} UTC.",
-                hint="Issue a new one from the Tokens page of the portal.",
-            )
         return claims
+
+
+def expired(claims: AccessClaims) -> Unauthenticated:
+    """What to say of a token whose time is over."""
+    return Unauthenticated(
+        "token_expired",
+        f"The access token expired on {datetime.fromtimestamp(claims.exp, UTC):%Y-%m-%d %H:%M} UTC.",
+        hint="Issue a new one from the Tokens page of the portal.",
+    )
 
 
 def token_kid(key: PublicKey) -> str:

@@ -3,11 +3,25 @@
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from platform import machine, python_version
+from typing import Annotated
 
-from agreements.deciders import Value
+from pydantic import Field
 
-PRECISION = "float32"
-"""The number format weights and activations are held in."""
+from agreements.deciders import Value, later
+from agreements.precision import Precision
+
+__all__ = ["ARITHMETIC", "EngineBuild", "Precision", "Products", "engine_build"]
+
+ARITHMETIC = 2
+"""Counts the changes to the engine that change last bits of its answers; receipts before the second do not say it."""
+
+
+class Products(Value):
+    """How large matrix products are computed on the processor at hand; a worker says it once it is ready."""
+
+    kernel: Annotated[str, Field(pattern=r"^[a-z0-9 ]{1,40}$")]
+    weight_bits: int | None = Field(default=None, ge=2, le=8)
+    """Of each weight in int8: seven where the processor adds two products up in sixteen bits, else eight."""
 
 
 class EngineBuild(Value):
@@ -19,12 +33,27 @@ class EngineBuild(Value):
     tokenizers: str
     python: str
     machine: str
-    precision: str = PRECISION
+    precision: str = Precision.FLOAT32.value
+    """How products are computed; see ``Precision``."""
+    threads: int | None = later()
+    """Processor threads of the worker: with another number, last bits may differ."""
+    arithmetic: int | None = later()
+    """Which order of operations the engine's own code takes; see ``ARITHMETIC``."""
+    kernel: str | None = later()
+    weight_bits: int | None = later()
+    """See ``Products``."""
+
+
+def engine_build(
+    precision: Precision = Precision.FLOAT32, threads: int | None = None, products: Products | None = None
+) -> EngineBuild:
+    """The build installed here, read from package metadata: torch itself is never imported for it."""
+    installed = _installed(precision, threads)
+    return installed if products is None else installed.model_copy(update=dict(products))
 
 
 @cache
-def engine_build() -> EngineBuild:
-    """The build installed here, read from package metadata: torch itself is never imported for it."""
+def _installed(precision: Precision, threads: int | None) -> EngineBuild:
     return EngineBuild(
         concordat=_version("concordat"),
         torch=_version("torch"),
@@ -32,6 +61,9 @@ def engine_build() -> EngineBuild:
         tokenizers=_version("tokenizers"),
         python=python_version(),
         machine=machine(),
+        precision=precision.value,
+        threads=threads,
+        arithmetic=ARITHMETIC,
     )
 
 

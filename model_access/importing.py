@@ -4,9 +4,11 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from agreements.errors import Invalid, NotFound, Unavailable
 from model_access.manifest import ALLOWED_JSON, ALLOWED_TEXT, Manifest, build_manifest, is_admissible, verify_folder
+from model_access.model_facts import LICENCE_NAMES, README_NAMES, texts_beside
 
 Progress = Callable[[int, int], None]
 """Bytes copied so far, and in all."""
@@ -15,9 +17,19 @@ _CHUNK_BYTES = 4 << 20
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
+class Imported(NamedTuple):
+    """A checkpoint in the store, and what its makers say of it."""
+
+    manifest: Manifest
+    folder: Path
+    readme: str | None
+    """The read-me that lay beside the files; it is no part of them, and stays out of the store."""
+    licence_text: str | None
+
+
 def import_checkpoint(
     source: str | Path, store_dir: Path, *, revision: str | None = None, progress: Progress | None = None
-) -> tuple[Manifest, Path]:
+) -> Imported:
     """Copy the checkpoint at ``source``, a local folder or a hub id such as ``openai-community/gpt2``, into the store.
 
     It ends up in ``store_dir/<hex of its manifest digest>``, whole or not at all; one that is there already is checked
@@ -33,7 +45,7 @@ def import_checkpoint(
             partial = Path(scratch) / "checkpoint"
             _copy(folder, partial, progress or (lambda _done, _all: None))
             manifest = build_manifest(partial)
-            return manifest, _place(partial, manifest, store_dir)
+            return Imported(manifest, _place(partial, manifest, store_dir), *texts_beside(folder))
     except OSError as error:
         raise Unavailable("store_full", f"The checkpoint cannot be stored ({error.strerror}).") from None
 
@@ -82,7 +94,12 @@ def _download(hub_id: str, revision: str | None, target: Path) -> Path:
             hub_id,
             revision=revision,
             local_dir=target,
-            allow_patterns=[*sorted(ALLOWED_JSON | ALLOWED_TEXT), "*.safetensors"],
+            allow_patterns=[
+                *sorted(ALLOWED_JSON | ALLOWED_TEXT),
+                "*.safetensors",
+                *README_NAMES,
+                *LICENCE_NAMES,
+            ],
         )
     except (HFValidationError, RepositoryNotFoundError, RevisionNotFoundError):
         raise NotFound(

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 from agreements.canonical import digest_of
 from agreements.deciders import Value
 from agreements.errors import Invalid, NotFound, TooLarge, Unavailable, VerificationError
+from model_access.gpt2_tensors import refuse_incomplete
 from model_access.safetensors_header import TensorEntry, read_header
 
 MAX_CHECKPOINT_BYTES = 400 * 2**30
@@ -93,8 +94,11 @@ def _describe(folder: Path, paths: list[Path]) -> Manifest:
             hint="Use a checkpoint whose architecture transformers knows by itself.",
         )
     tensors = _tensors(folder, [path for path in paths if path.suffix == ".safetensors"])
+    architecture = _architecture(config)
+    if architecture == "GPT2LMHeadModel":
+        refuse_incomplete(config, tensors)
     return Manifest(
-        architecture=_architecture(config),
+        architecture=architecture,
         parameters=sum(tensor.elements for tensor in tensors.values()),
         context_length=_positive(config, "max_position_embeddings", "n_positions", "n_ctx", "seq_length"),
         vocabulary_size=_positive(config, "vocab_size"),

@@ -7,12 +7,13 @@ pins the log's key needs to trust no other.
 
 import secrets
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, ValidationError
+from pydantic import Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from agreements.canonical import canonical_bytes, digest_of, parse_json, sha256_hex
-from agreements.deciders import Value
+from agreements.deciders import Value, later
 from agreements.dsse import Envelope, sign
 from agreements.dsse import verify as verify_envelope
 from agreements.errors import ConcordatError, Invalid, VerificationError
@@ -24,7 +25,10 @@ from model_access.build import EngineBuild
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "https://concordat.example/run/v1"
+PREDICATE_V1 = "https://concordat.example/run/v1"
+PREDICATE_TYPE = "https://concordat.example/run/v2"
+"""What is written now. Version 1 is read for good; it had none of ``SINCE_V2``."""
+SINCE_V2 = frozenset({"batch_id", "logprobs_of", "kept_until", "logprob_decimals"})
 FILE_TYPE = "concordat-receipt/v1"
 COMPLETED_EVENT = "run:completed"
 MAX_RECEIPT_BYTES = 1 << 20
@@ -49,20 +53,41 @@ class SaltedDigest(Value):
         return SaltedDigest.of(value, self.salt).sha256 == self.sha256
 
 
+class Replayed(Value):
+    """That a run was made to replay another, and what came of it."""
+
+    run_id: str
+    """The run that was replayed."""
+    receipt_digest: str
+    """The digest of its receipt."""
+    identical: bool
+    """Whether texts, endings and counts of tokens are those of that receipt."""
+
+
+class LogprobsOf(StrEnum):
+    """Of which distribution the log-probabilities in an answer are."""
+
+    MODEL = "model"
+    """The model's own: before biases, penalties, temperature, ``top_k`` and ``top_p``."""
+
+
 class RunPredicate(Value):
     """What is attested of a run. Times are UTC; counts are tokens."""
 
     run_id: str
     checkpoint_id: str
     manifest_digest: str
+    """Of the manifest that names every file of the checkpoint."""
     person_id: str
     institution_id: str | None
     basis: str
     grant_id: str | None
     agreement_digest: str | None
+    """Of the version of the agreement that was in force."""
     purpose: str
     operation: str
     parameters: dict[str, JsonValue]
+    """The request as the engine applied it, without its prompts."""
     seed: int
     prompts: SaltedDigest
     """Over the list of prompts as they were sent."""
@@ -72,9 +97,20 @@ class RunPredicate(Value):
     completion_tokens: int
     finish_reasons: tuple[str, ...]
     engine: EngineBuild
+    """Versions, precision and threads."""
     sandbox: str
+    """The isolation profile that the worker ran under."""
     started_at: datetime
     finished_at: datetime
+    replays: Replayed | None = later()
+    batch_id: str | None = later()
+    """The batch that it is a line of."""
+    logprobs_of: LogprobsOf | None = later()
+    """None where no log-probabilities were asked for."""
+    kept_until: datetime | None = later()
+    """Until when the portal keeps prompt and answer at the longest, as the agreement says; None where it keeps none."""
+    logprob_decimals: int | None = later()
+    """To how many decimals the log-probabilities it reported were rounded; absent where they were not."""
 
 
 class RunStatement(Value):
@@ -82,8 +118,17 @@ class RunStatement(Value):
 
     type: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
     subject: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=1)]
-    predicate_type: Literal["https://concordat.example/run/v1"] = "https://concordat.example/run/v1"
+    predicate_type: Literal["https://concordat.example/run/v1", "https://concordat.example/run/v2"] = (
+        "https://concordat.example/run/v2"
+    )
     predicate: RunPredicate
+
+    @model_validator(mode="after")
+    def _of_its_version(self) -> Self:
+        said = {name for name in SINCE_V2 if getattr(self.predicate, name) is not None}
+        if said and self.predicate_type == PREDICATE_V1:
+            raise ValueError("version 1 does not have these fields")
+        return self
 
     @classmethod
     def about(cls, predicate: RunPredicate) -> "RunStatement":
@@ -143,6 +188,11 @@ def sign_receipt(statement: RunStatement, key: SigningKey) -> Envelope:
 def envelope_digest(envelope: Envelope) -> str:
     """The digest by which the log entry names an envelope."""
     return digest_of(envelope.to_json())
+
+
+def statement_of(receipt: JsonValue) -> RunStatement:
+    """What an envelope says, on the word of wherever it was kept: no signature is checked. Raises Invalid."""
+    return RunStatement.parse(Envelope.from_json(receipt).payload)
 
 
 def receipt_file(envelope: Envelope, evidence: InclusionEvidence, vkey: str) -> bytes:

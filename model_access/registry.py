@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from agreements.actors import Actor
-from agreements.deciders import Decider, Event, Value
+from agreements.deciders import Decider, Event, Value, later
 from agreements.errors import Conflict, Forbidden
+from agreements.texts import one_line
 from model_access.manifest import Manifest
+from model_access.model_facts import MOST_TEXT_BYTES
 from model_access.stages import Stage, move_between
 
 
@@ -22,6 +24,21 @@ class Card(Value):
     held_out_loss: float | None = None
     """Nats per token on text the model never saw, where it was measured."""
     bits_per_byte: float | None = None
+    readme: Annotated[str, Field(max_length=MOST_TEXT_BYTES)] | None = later()
+    """What its makers wrote of it, as it lay beside the files. Not the portal's words."""
+    licence_text: Annotated[str, Field(max_length=MOST_TEXT_BYTES)] | None = later()
+
+
+Reason = Annotated[str, Field(min_length=3, max_length=500), AfterValidator(one_line)]
+
+
+class Halt(Value):
+    """A checkpoint that nobody queries for now, at a coordinator's word."""
+
+    reason: str
+    by: str
+    """Who halted it, by id."""
+    at: datetime
 
 
 class Checkpoint(Value):
@@ -35,6 +52,8 @@ class Checkpoint(Value):
     registered_at: datetime | None = None
     decision_ids: tuple[str, ...] = ()
     """The decisions that moved it, oldest first."""
+    halt: Halt | None = None
+    """Set while it is halted."""
 
     @property
     def digest(self) -> str:
@@ -66,6 +85,22 @@ class CheckpointStageChanged(Event, type="checkpoint:stage_changed"):
     at: datetime
 
 
+class CheckpointHalted(Event, type="checkpoint:halted"):
+    """Nobody queries it from now on, and what ran on it was stopped."""
+
+    reason: str
+    by: str
+    at: datetime
+
+
+class CheckpointHaltLifted(Event, type="checkpoint:halt_lifted"):
+    """It is queried again by whoever may."""
+
+    reason: str
+    by: str
+    at: datetime
+
+
 class RegisterCheckpoint(Value):
     """Enter a checkpoint whose files are in the store."""
 
@@ -83,13 +118,25 @@ class ChangeStage(Value):
     to_stage: Stage
 
 
-CheckpointCommand = RegisterCheckpoint | ChangeStage
+class HaltCheckpoint(Value):
+    """Stop everything that runs on it, and let nothing begin."""
+
+    reason: Reason
+
+
+class LiftHalt(Value):
+    """Let it be queried again."""
+
+    reason: Reason
+
+
+CheckpointCommand = RegisterCheckpoint | ChangeStage | HaltCheckpoint | LiftHalt
 
 
 def decide(state: Checkpoint, command: CheckpointCommand, actor: Actor, now: datetime) -> Sequence[Event]:
     """The events a command causes. Raises Forbidden or Conflict."""
     if not actor.is_coordinator:
-        raise Forbidden("not_coordinator", "Only a coordinator registers checkpoints and moves them.")
+        raise Forbidden("not_coordinator", "Only a coordinator registers, moves and halts checkpoints.")
     match command:
         case RegisterCheckpoint():
             if state.id:
@@ -120,6 +167,14 @@ def decide(state: Checkpoint, command: CheckpointCommand, actor: Actor, now: dat
                     decision_id=command.decision_id, from_stage=state.stage, to_stage=command.to_stage, at=now
                 )
             ]
+        case HaltCheckpoint():
+            if state.halt is not None:
+                raise Conflict("already_halted", f"{state.id} is halted already: {state.halt.reason.rstrip('.')}.")
+            return [CheckpointHalted(reason=command.reason, by=actor.person_id, at=now)]
+        case LiftHalt():
+            if state.halt is None:
+                raise Conflict("not_halted", f"{state.id} is not halted.")
+            return [CheckpointHaltLifted(reason=command.reason, by=actor.person_id, at=now)]
 
 
 def evolve(state: Checkpoint, event: Event) -> Checkpoint:
@@ -137,6 +192,10 @@ def evolve(state: Checkpoint, event: Event) -> Checkpoint:
             return state.model_copy(
                 update={"stage": event.to_stage, "decision_ids": (*state.decision_ids, event.decision_id)}
             )
+        case CheckpointHalted():
+            return state.model_copy(update={"halt": Halt(reason=event.reason, by=event.by, at=event.at)})
+        case CheckpointHaltLifted():
+            return state.model_copy(update={"halt": None})
         case _:
             raise TypeError(f"a checkpoint has no event {event.type_name!r}")
 

@@ -13,9 +13,12 @@ from pydantic import Field, JsonValue
 
 from agreements.access import Basis
 from agreements.actors import Actor
-from agreements.deciders import Decider, Event, Value
+from agreements.deciders import Decider, Event, Value, later
 from agreements.errors import Conflict
 from agreements.scopes import Operation
+
+INTERRUPTED = "interrupted"
+"""The code of a run that an earlier process left open: nobody saw its end."""
 
 
 class RunStatus(StrEnum):
@@ -24,6 +27,13 @@ class RunStatus(StrEnum):
     STARTED = "started"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+class ReplayOf(Value):
+    """Which run a run is made to replay, by its id and the digest of its receipt."""
+
+    run_id: str
+    receipt_digest: str
 
 
 class RunTerms(Value):
@@ -46,6 +56,13 @@ class RunTerms(Value):
     reserved_tokens: int = Field(ge=0)
     accounts: tuple[str, ...] = ()
     """Every account it draws on; empty in what was recorded when there was only one."""
+    replays: ReplayOf | None = later()
+    batch_id: str | None = later()
+    """The batch that it is a line of."""
+    logprob_decimals: int | None = later()
+    """To how many decimals the log-probabilities that it reports are rounded."""
+    reserved_outputs: int | None = later()
+    """Of the tokens reserved, those that it may generate."""
 
 
 class Run(Value):
@@ -62,6 +79,20 @@ class Run(Value):
     receipt_digest: str | None = None
     failure_code: str | None = None
     failure_message: str = ""
+    failure_reason: str | None = None
+    """For a run that was stopped because access was withdrawn: the condition that failed."""
+    replay_identical: bool | None = None
+    """For a replay that completed: whether it came out as the run that it replays."""
+
+    @property
+    def charged_outputs(self) -> int:
+        """Of the tokens charged, those generated. Where nobody knows what was, a reservation counts whole."""
+        return max(self.charged_tokens - self.prompt_tokens, 0)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped because access was withdrawn while it ran."""
+        return self.failure_reason is not None
 
 
 class RunStarted(Event, type="run:started"):
@@ -85,6 +116,7 @@ class RunCompleted(Event, type="run:completed"):
     prompt_tokens: int
     completion_tokens: int
     at: datetime
+    replay_identical: bool | None = later()
 
 
 class RunFailed(Event, type="run:failed"):
@@ -96,6 +128,8 @@ class RunFailed(Event, type="run:failed"):
     completion_tokens: int
     charged_tokens: int
     at: datetime
+    reason: str | None = later()
+    """The code of the condition that failed, where access was withdrawn while it ran."""
 
 
 class StartRun(Value):
@@ -112,6 +146,7 @@ class CompleteRun(Value):
     lab_key: str
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    replay_identical: bool | None = None
 
 
 class FailRun(Value):
@@ -122,6 +157,7 @@ class FailRun(Value):
     prompt_tokens: int = Field(default=0, ge=0)
     completion_tokens: int = Field(default=0, ge=0)
     charged_tokens: int = Field(ge=0)
+    reason: str | None = None
 
 
 RunCommand = StartRun | CompleteRun | FailRun
@@ -144,6 +180,7 @@ def decide(state: Run, command: RunCommand, _actor: Actor, now: datetime) -> Seq
                     prompt_tokens=command.prompt_tokens,
                     completion_tokens=command.completion_tokens,
                     at=now,
+                    replay_identical=command.replay_identical,
                 ),
             ]
         case FailRun():
@@ -172,6 +209,7 @@ def evolve(state: Run, event: Event) -> Run:
                     "completion_tokens": event.completion_tokens,
                     "charged_tokens": event.prompt_tokens + event.completion_tokens,
                     "finished_at": event.at,
+                    "replay_identical": event.replay_identical,
                 }
             )
         case RunFailed():
@@ -180,6 +218,7 @@ def evolve(state: Run, event: Event) -> Run:
                     "status": RunStatus.FAILED,
                     "failure_code": event.code,
                     "failure_message": event.message,
+                    "failure_reason": event.reason,
                     "prompt_tokens": event.prompt_tokens,
                     "completion_tokens": event.completion_tokens,
                     "charged_tokens": event.charged_tokens,

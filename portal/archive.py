@@ -84,7 +84,7 @@ def read_backup(source: Path, data_dir: Path, *, report: Report) -> Content:
     if data_dir.exists() and (not data_dir.is_dir() or any(data_dir.iterdir())):
         raise Conflict("folder_in_use", f"{data_dir} is not empty.", hint="Restore into a new folder with --data.")
     if not source.exists():
-        raise NotFound("no_such_file", f"There is no file {source}.")
+        raise NotFound("no_such_file", f"There is no file {source}.", hint="Check the path.")
     unfinished = data_dir.with_name(f".{data_dir.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:

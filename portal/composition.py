@@ -13,6 +13,7 @@ from agreements.people import Person
 from model_access.metering import Meter
 from model_access.sandbox import SandboxProfile, choose, detect
 from model_access.worker import WorkerPool
+from portal.api.openai.batchable import BATCHABLE
 from portal.config import Settings
 from portal.findings.projection import FINDINGS
 from portal.findings.service import FindingService
@@ -20,10 +21,12 @@ from portal.keyring import Keyring
 from portal.norms.projection import NORMS
 from portal.norms.service import NormService
 from portal.notices.projection import NOTICES
-from portal.oidc.metadata import Directory
+from portal.oidc.directory import Directory
 from portal.oidc.transport import ProviderHttp
 from portal.release.projection import DECISIONS
 from portal.release.service import ReleaseService
+from portal.services.access_log import AccessLog
+from portal.services.access_requests import AccessRequestService
 from portal.services.aggregates import (
     ADDRESSES,
     AGREEMENTS,
@@ -41,21 +44,34 @@ from portal.services.agreement_facts import AgreementFacts
 from portal.services.agreement_papers import AgreementPapers
 from portal.services.agreement_timeline import AgreementTimeline
 from portal.services.agreements import AgreementService
+from portal.services.batch_check import BatchChecker
+from portal.services.batch_rows import BATCHES, STORED_FILES
+from portal.services.batch_runner import BatchRunner
+from portal.services.batch_texts import BatchTexts
+from portal.services.batches import BatchService
 from portal.services.campaigns import CampaignService
 from portal.services.checkpoints import CheckpointService
 from portal.services.clockwork import Clockwork
 from portal.services.digests import DigestService
 from portal.services.duties import DutyService
 from portal.services.duty_rows import LEDGERS
+from portal.services.explaining import ExplainService
+from portal.services.exposure import ExposureService
 from portal.services.grants import GrantService
+from portal.services.high_risk import HighRisk
 from portal.services.holders import Holders
 from portal.services.identity_providers import IdentityProviderService
 from portal.services.institutions import InstitutionService
 from portal.services.invitations import InvitationService
+from portal.services.keeper import Keeper
+from portal.services.keeping import KeepingService
+from portal.services.kept_box import KeptBox
+from portal.services.kept_rows import KEPT_TEXTS
 from portal.services.kernel import Clock, Kernel
 from portal.services.lab_keys import LabKeys
 from portal.services.last_used import LastUsed
 from portal.services.log import LogService
+from portal.services.model_cards import ModelCardService
 from portal.services.notices import NoticeService
 from portal.services.oauth import OAuthService
 from portal.services.oidc import OidcService
@@ -63,22 +79,39 @@ from portal.services.outbox import OutboxService
 from portal.services.passports import PassportService
 from portal.services.people import PeopleService
 from portal.services.people_rows import IDENTITIES, IDENTITY_PROVIDERS, INVITATIONS
+from portal.services.person_consequences import PersonConsequences
 from portal.services.prerequisites import Prerequisites
+from portal.services.presence import Presence
+from portal.services.presets import SHELVES, PresetService
+from portal.services.probes import Probes
 from portal.services.programs import ProgramService
 from portal.services.publication_rows import PUBLICATIONS
 from portal.services.publications import PublicationService
 from portal.services.refresh import RefreshService
+from portal.services.replaying import ReplayService
 from portal.services.replays import OnceOnly
+from portal.services.request_prerequisites import RequestPrerequisites
+from portal.services.request_rows import ACCESS_REQUESTS
+from portal.services.revocations import Revocations
 from portal.services.runs import RunService
+from portal.services.sealed_files import SealedFiles
 from portal.services.sessions import SessionService
 from portal.services.sign_in import SignInService
 from portal.services.stale_grants import StaleGrants
+from portal.services.stored_files import FileService
 from portal.services.template_rows import CAMPAIGNS, TEMPLATES
 from portal.services.templates import TemplateService
 from portal.services.token_keys import TokenKeyService
 from portal.services.token_plans import TokenPlans
+from portal.services.token_standing import TokenStandings
+from portal.services.tokenising import TokenisingService
 from portal.services.tokens import TokenService
+from portal.services.under_way import Watch
+from portal.services.usage import UsageService
+from portal.services.usage_budgets import UsageBudgets
+from portal.services.ways_in import WaysIn
 from portal.services.webhooks import WebhookService
+from portal.services.workers import WorkerService
 from portal.store import Store
 from portal.webhooks.addresses import Policy
 from portal.webhooks.projection import WEBHOOKS
@@ -103,10 +136,15 @@ AGGREGATES = (
     NORMS,
     DECISIONS,
     PUBLICATIONS,
+    ACCESS_REQUESTS,
     NOTICES,
     WEBHOOKS,
     TEMPLATES,
     CAMPAIGNS,
+    BATCHES,
+    STORED_FILES,
+    KEPT_TEXTS,
+    SHELVES,
 )
 """Every kind of object the store knows."""
 
@@ -128,6 +166,7 @@ def worker_pool(sandbox: SandboxProfile, settings: Settings) -> WorkerPool:
         sandbox,
         memory_budget_bytes=settings.worker_memory_bytes,
         threads_per_worker=settings.worker_threads,
+        precision=settings.worker_precision,
     )
 
 
@@ -164,16 +203,19 @@ class Portal:
         self.identity_providers = IdentityProviderService(
             kernel, self.institutions, self.sessions, keyring, http, directory
         )
+        self.ways_in = WaysIn(kernel, self.identity_providers)
         self.oidc = OidcService(
             kernel, settings, keyring, http, directory, self.identity_providers, self.people, self.sessions
         )
         prerequisites = Prerequisites(kernel, self.institutions, self.passports)
         self.templates = TemplateService(kernel)
         self.agreements = AgreementService(kernel, self.institutions, prerequisites, self.templates)
+        self.person_consequences = PersonConsequences(kernel, self.people, self.agreements)
         self.campaigns = CampaignService(kernel, self.institutions, self.templates, self.agreements)
         self.papers = AgreementPapers(kernel, self.agreements, self.institutions)
         holders = Holders(kernel)
-        self.grants = GrantService(kernel, self.agreements, prerequisites, self.meter, holders)
+        high_risk = HighRisk(kernel, settings)
+        self.grants = GrantService(kernel, self.agreements, prerequisites, self.meter, holders, high_risk)
         self.stale_grants = StaleGrants(kernel, self.grants, holders, settings)
         self.agreement_facts = AgreementFacts(
             kernel, self.agreements, self.grants, prerequisites, self.templates, self.meter
@@ -183,15 +225,73 @@ class Portal:
         self.last_used = LastUsed(settings.data_dir / "last-used.json")
         plans = TokenPlans(kernel, self.grants, self.token_keys, settings)
         self.tokens = TokenService(kernel, plans, self.token_keys, self.last_used, settings)
+        self.token_standings = TokenStandings(kernel, self.grants, self.token_keys, self.last_used)
         self.refresh = RefreshService(kernel, self.tokens, plans, settings)
         self.proofs = OnceOnly(clock())
         self.oauth = OAuthService(kernel, self.tokens, plans, self.refresh, self.grants, self.proofs, settings)
         self.checkpoints = CheckpointService(kernel, self.grants, pool, settings)
-        self.runs = RunService(kernel, self.checkpoints, pool, self.meter, settings, sandbox.id)
+        self.watch = Watch(store, clock)
+        presence = Presence(kernel, self.sessions, self.token_keys)
+        self._keeper = Keeper(kernel, KeptBox(settings.kept_dir, keyring))
+        self.runs = RunService(
+            kernel, self.checkpoints, pool, self.meter, settings, sandbox.id, self.watch, presence, self._keeper
+        )
+        self.tokenising = TokenisingService(self.checkpoints, self.runs, pool, self.meter)
+        self.presets = PresetService(kernel, self.people)
+        self.workers = WorkerService(kernel, self.checkpoints, self.runs, pool, self.watch, settings)
+        probes = Probes(kernel, presence, self.checkpoints, self.token_keys)
+        self.revocations = Revocations(settings.data_dir / "revocations.jsonl", probes, self.watch.settled)
+        self.watch.measures = self.revocations
+        sealed = SealedFiles(settings.files_dir, keyring)
+        self.files = FileService(kernel, sealed, settings)
+        checker = BatchChecker(kernel, self.runs, self.grants, BATCHABLE, settings)
+        self.batches = BatchService(kernel, self.files, checker, BATCHABLE)
+        batch_texts = BatchTexts(kernel, self.batches, self.files, BATCHABLE)
+        self.keeping = KeepingService(kernel, self._keeper, self.runs, batch_texts)
+        self.replaying = ReplayService(kernel, self.runs, pool, self.keeping)
+        self.batch_runner = BatchRunner(
+            kernel,
+            self.batches,
+            checker,
+            self.runs,
+            self.checkpoints,
+            self.files,
+            sealed,
+            presence,
+            self.watch,
+            BATCHABLE,
+            settings,
+        )
+        self.usage = UsageService(kernel, self.grants)
+        self.exposure = ExposureService(kernel, self.checkpoints, settings)
+        self.usage_budgets = UsageBudgets(kernel, self.grants)
+        self.access_log = AccessLog(kernel, self.grants)
+        self.explaining = ExplainService(
+            kernel,
+            self.checkpoints,
+            self.grants,
+            self.runs,
+            self.meter,
+            self.agreements,
+            self.people,
+            self.programs,
+            self.institutions,
+        )
         self.findings = FindingService(kernel, runs=self.runs, checkpoints=self.checkpoints, people=self.people)
+        self.model_cards = ModelCardService(self.checkpoints, self.grants, self.usage, self.findings, settings)
         self.norms = NormService(kernel, keys=self.institutions, signer=self.institutions, findings=self.findings)
         self.release = ReleaseService(kernel, ladder=self.checkpoints, evidence=self.findings, practice=self.norms)
         self.publications = PublicationService(kernel, self.agreements)
+        self.access_requests = AccessRequestService(
+            kernel,
+            self.agreements,
+            self.people,
+            self.grants,
+            RequestPrerequisites(kernel, prerequisites, holders),
+            holders,
+            high_risk,
+            settings,
+        )
         self.log = LogService(kernel)
         self.notices = NoticeService(kernel)
         self.digests = DigestService(kernel, self.notices, self.people, settings)
@@ -207,7 +307,9 @@ class Portal:
             portal_name=settings.issuer,
             url=settings.url,
         )
-        self.clockwork = Clockwork(kernel, self.notices, self.outbox, self.passports)
+        self.clockwork = Clockwork(
+            kernel, self.notices, self.outbox, self.passports, self.access_requests, self._keeper, self.exposure
+        )
 
     @classmethod
     def open(cls, settings: Settings, *, clock: Clock = utc_now, pool_factory: PoolFactory = worker_pool) -> Self:
@@ -277,6 +379,9 @@ class Portal:
             raise
         try:
             portal.runs.settle_interrupted()
+            portal._keeper.clear_strays()
+            portal.batch_runner.open()
+            portal.workers.open()
             portal.checkpoints.serve_all()
         except BaseException:
             portal.close()
@@ -286,8 +391,10 @@ class Portal:
     def close(self) -> None:
         """Let the delivery under way end, end the workers, wait for what is settling, and close the file."""
         self.outbox.close()
+        self.batch_runner.let_go()
         self.pool.close()
         self.runs.close()
+        self.watch.close()
         self.last_used.close(self.kernel.clock())
         self.store.close()
 

@@ -7,6 +7,9 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from agreements.errors import Invalid
+from agreements.scopes import Operation
+from model_access.build import Precision
+from model_access.stages import Stage
 
 FILE_NAME = "concordat.toml"
 
@@ -57,11 +60,44 @@ class Settings(BaseSettings):
     """Days without a run after which a grant is reported as stale."""
     grant_expiry_notice_days: Annotated[int, Field(ge=1, le=366)] = 14
     """Days before its end from which a grant is reported."""
+    request_decision_days: Annotated[int, Field(ge=1, le=366)] = 10
+    """How long the lab takes at most to decide on an access request."""
+    request_working_days: bool = True
+    """Whether these are working days, Monday to Friday in UTC, or days of the calendar."""
+    request_answer_days: Annotated[int, Field(ge=1, le=366)] = 30
+    """How long an alternative to an access request can be answered, in days of the calendar."""
+    high_risk_stages: frozenset[Stage] = frozenset({Stage.WITHHELD})
+    """Stages of checkpoints that two coordinators have to agree to open."""
+    high_risk_operations: frozenset[Operation] = frozenset({Operation.ACTIVATIONS, Operation.FINE_TUNE})
+    """Operations that two coordinators have to agree to open."""
+    high_risk_parameters: Annotated[int | None, Field(ge=1)] = 1_000_000_000
+    """The size of a checkpoint from which on two coordinators have to agree."""
+    high_risk_token_budget: Annotated[int | None, Field(ge=1)] = 50_000_000
+    """The token budget from which on two coordinators have to agree."""
+    exposure_warn_percent: Annotated[float, Field(gt=0, le=100)] = 10.0
+    """Of what recovers a checkpoint's output layer: from here on coordinators are told that it was seen."""
+    exposure_alert_percent: Annotated[float, Field(gt=0, le=100)] = 50.0
+    """From here on it is an alert."""
+    high_risk_grants_need_two: bool = False
+    """Whether whoever signed an agreement for the lab also needs another coordinator for a grant of high risk."""
     max_body_bytes: Annotated[int, Field(ge=1024)] = 2 * 2**20
     worker_memory_bytes: Annotated[int, Field(ge=2**28)] = 4 * 2**30
     """Memory all workers may use together."""
     worker_threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Processor threads per worker; more help large checkpoints on a machine with cores to spare."""
+    worker_precision: Precision = Precision.FLOAT32
+    """How checkpoints are computed; every receipt says which."""
+
+    batch_lines_at_once: Annotated[int, Field(ge=1, le=64)] = 2
+    """How many lines of batches are run at a time while nobody waits for a run of their own; else it is one."""
+    batch_max_lines: Annotated[int, Field(ge=1, le=50_000)] = 10_000
+    """How many lines a batch may have."""
+    batch_file_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 32 * 2**20
+    """The largest file that can be uploaded for a batch."""
+    batch_unfetched_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    """How long a batch's files wait to be fetched where no agreement says that they are kept."""
+    batch_lab_days: Annotated[int, Field(ge=1, le=3660)] = 30
+    """How long the files of the lab's own batches are kept."""
 
     clockwork_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
     """How often the clockwork ticks while the portal is served; 0 leaves it to ``concordat tick``."""
@@ -98,6 +134,16 @@ class Settings(BaseSettings):
     def checkpoints_dir(self) -> Path:
         """Imported checkpoints, one folder per manifest digest."""
         return self.data_dir / "checkpoints"
+
+    @property
+    def files_dir(self) -> Path:
+        """Sealed files of batches."""
+        return self.data_dir / "files"
+
+    @property
+    def kept_dir(self) -> Path:
+        """Prompts and answers that agreements keep, sealed, each with the key that opens it."""
+        return self.data_dir / "kept"
 
     @classmethod
     def settings_customise_sources(

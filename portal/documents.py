@@ -3,8 +3,12 @@
 Only what a signature or a proof covers is reported. Runs with the base dependencies alone.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+
+from pydantic import JsonValue
 
 from agreements.actors import PartyKind
 from agreements.agreement import PAYLOAD_TYPE as AGREEMENT_TYPE
@@ -20,8 +24,9 @@ from agreements.institutions import Custody
 from agreements.keys import PublicKey
 from agreements.passport_credential import PASSPORT_TYPE, PassportCredential, verify_envelope
 from agreements.publication.letter import CLEARANCE_TYPE
+from model_access.build import EngineBuild
 from model_access.receipts import FILE_TYPE as RECEIPT_FILE
-from model_access.receipts import verify_receipt
+from model_access.receipts import LogprobsOf, Replayed, SaltedDigest, verify_receipt
 from portal import media_types
 
 MAX_DOCUMENT_BYTES = 4 * 2**20
@@ -96,18 +101,67 @@ def _receipt(data: bytes, vkey: str | None) -> Proof:
             checkpoint_digest=run.manifest_digest,
             operation=run.operation,
             basis=f"{run.basis} {run.grant_id or ''}".strip(),
+            agreement_version=run.agreement_digest,
             purpose=run.purpose,
             institution=run.institution_id,
+            person=run.person_id,
+            batch=run.batch_id,
+            parameters=_parameters(run.parameters),
+            probabilities=_probabilities(run.logprobs_of, run.logprob_decimals),
             seed=run.seed,
+            prompt_digest=_salted(run.prompts),
+            answer_digest=_salted(run.outputs),
             tokens=f"{run.prompt_tokens} prompt, {run.completion_tokens} completion",
+            ended=", ".join(run.finish_reasons),
+            precision=run.engine.precision,
+            engine=_engine(run.engine),
             sandbox=run.sandbox,
-            ran=f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC",
+            replays=_replayed(run.replays),
+            ran=_moment(run.started_at),
+            finished=_moment(run.finished_at),
+            kept_until=_moment(run.kept_until) if run.kept_until is not None else "",
+            statement=verified.statement.predicate_type,
             log_size=verified.head.size,
             lab_key=lab_key,
         ),
         # Under a pinned log key nothing else has to be believed: the log names the lab's key.
         on_its_word=() if vkey else _facts(log_key=verified.vkey),
     )
+
+
+_PROBABILITIES = {LogprobsOf.MODEL: "the model's own, before anything that steers sampling"}
+
+
+def _probabilities(of: LogprobsOf | None, decimals: int | None) -> str:
+    if of is None:
+        return ""
+    return _PROBABILITIES[of] + ("" if decimals is None else f"; rounded to {decimals} decimals")
+
+
+def _parameters(asked: Mapping[str, JsonValue]) -> str:
+    """What a request asked for, without what says nothing."""
+    said = {name: value for name, value in sorted(asked.items()) if value not in (None, [], {}, False)}
+    return ", ".join(f"{name} {json.dumps(value)}" for name, value in said.items())
+
+
+def _salted(digest: SaltedDigest) -> str:
+    return f"sha256:{digest.sha256}, salt {digest.salt}"
+
+
+def _engine(build: EngineBuild) -> str:
+    said = build.model_dump(exclude={"precision", "threads"})
+    threads = [] if build.threads is None else [f"{build.threads} threads"]
+    return ", ".join([f"{name} {value}" for name, value in said.items()] + threads)
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _replayed(of: Replayed | None) -> str:
+    if of is None:
+        return ""
+    return f"{of.run_id}, {'identical' if of.identical else 'parts from it'}; its receipt is {of.receipt_digest}"
 
 
 def _evidence(evidence: InclusionEvidence, vkey: str | None) -> Proof:

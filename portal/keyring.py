@@ -1,10 +1,10 @@
 """The portal's private keys: PEM files that only the operator's account can read, and never anywhere else."""
 
-import os
 from pathlib import Path
 
-from agreements.errors import ConcordatError, NotFound, Unavailable
+from agreements.errors import ConcordatError, Fixer, NotFound, Unavailable
 from agreements.keys import SigningKey
+from portal import durable
 
 
 class Keyring:
@@ -60,7 +60,11 @@ class Keyring:
         """A key in custody. Raises NotFound."""
         path = self._custody_path(institution_id, public_key)
         if not path.exists():
-            raise NotFound("key_not_kept", "The portal does not hold this institution's key.")
+            raise NotFound(
+                "key_not_kept",
+                "The portal does not hold this institution's key.",
+                hint="Sign with the key you keep yourselves, or have a coordinator let the portal keep one.",
+            )
         return self._read(path)
 
     def _own_path(self, name: str, public_key: str) -> Path:
@@ -76,7 +80,12 @@ class Keyring:
         try:
             return path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise NotFound("secret_not_kept", "The portal does not hold that secret.") from None
+            raise NotFound(
+                "secret_not_kept",
+                "The portal does not hold that secret.",
+                hint="A coordinator has to enter it again.",
+                fixer=Fixer.COORDINATOR,
+            ) from None
         except (OSError, UnicodeError):
             raise _unreadable(path) from None
 
@@ -99,15 +108,8 @@ class Keyring:
 
     @staticmethod
     def _write(path: Path, content: bytes) -> None:
-        part = path.with_suffix(".part")
         try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            _sync(path.parent)
+            durable.write(path, content)
         except OSError as error:
             raise Unavailable(
                 "key_not_written",
@@ -120,11 +122,3 @@ def _unreadable(path: Path) -> Unavailable:
     return Unavailable(
         "key_unreadable", f"The key file {path.name} cannot be read.", hint="Restore it from the backup."
     )
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -71,7 +71,7 @@ def test_every_command_answers_json_and_says_what_it_does(path: tuple[str, ...])
 
 def test_every_route_is_in_the_interface_page() -> None:
     page = (ROOT / "docs/api.md").read_text()
-    portal = cast("Portal", SimpleNamespace(settings=SimpleNamespace(max_body_bytes=1024)))
+    portal = cast("Portal", SimpleNamespace(settings=SimpleNamespace(max_body_bytes=1024, batch_file_bytes=1024)))
     routes = {
         f"{method.upper()} /api{path}"
         for path, methods in create_api(portal).openapi()["paths"].items()

@@ -1,18 +1,21 @@
 """Questions about access and their answers; a denial is data and names what would clear it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
 from agreements.actors import Actor
 from agreements.agreement import Agreement, Version
-from agreements.clauses import ClauseBase, PermittedUses, Use, only
+from agreements.clauses import ClauseBase, PermittedUses, Use
 from agreements.deciders import Value
 from agreements.errors import ConcordatError, Fixer, Forbidden
 from agreements.grants import Grant
+from agreements.limits import Sampling
+from agreements.precision import Precision
 from agreements.scopes import Operation
 
 C = TypeVar("C", bound=ClauseBase)
@@ -32,6 +35,10 @@ class Subject(Value):
     checkpoint_id: str
     family: str
     stage: Literal["withheld", "partner_access", "public", "retired"]
+    precision: Precision | None = None
+    """In which its answers are computed; None where it is asked before anything would be."""
+    halted: str = ""
+    """Why a coordinator halted it; empty where it is not halted."""
 
 
 class AskedSampling(Value):
@@ -43,6 +50,8 @@ class AskedSampling(Value):
     """Choices in all: prompts × ``n``."""
     top_logprobs: int
     temperature: float
+    logit_bias: bool = False
+    """Whether it biases logits."""
 
 
 class Question(Value):
@@ -52,6 +61,17 @@ class Question(Value):
     purpose: Annotated[str, Field(max_length=120)] | None = None
     sampling: AskedSampling | None = None
     """None where it is asked before there is a request; limits on sampling are then not held against it."""
+
+
+@dataclass(frozen=True)
+class Stated(Generic[C]):
+    """A clause, and where it stands."""
+
+    clause: C
+    number: int
+    """Its place in the text, from 1."""
+    agreement: Agreement
+    version: Version
 
 
 class Held(Value):
@@ -76,14 +96,27 @@ class Held(Value):
         """The version of the agreement whose clauses hold."""
         return self.agreement.version_of(self.terms_digest or self.grant.agreement_digest)
 
+    @property
+    def texts(self) -> tuple[tuple[Agreement, Version], ...]:
+        """What holds, the text that goes first ahead: the agreement's own version, then the framework's."""
+        found = [(self.agreement, self.version)]
+        if self.framework is not None:
+            digest, shown = self.framework_digest, self.framework.shown if self.framework.versions else None
+            found.append((self.framework, (self.framework.version_of(digest) if digest is not None else None) or shown))
+        return tuple((agreement, version) for agreement, version in found if version is not None)
+
+    def stated(self, kind: type[C]) -> Stated[C] | None:
+        """The clause of that type and where it stands: the version's own, else the framework's."""
+        for agreement, version in self.texts:
+            for number, clause in enumerate(version.clauses, start=1):
+                if isinstance(clause, kind):
+                    return Stated(clause, number, agreement, version)
+        return None
+
     def clause(self, kind: type[C]) -> C | None:
         """The clause of that type: the version's own, else the framework's."""
-        own = only(self.version.clauses, kind) if self.version is not None else None
-        if own is not None or self.framework is None:
-            return own
-        digest = self.framework_digest
-        version = self.framework.version_of(digest) if digest is not None else None
-        return only(version.clauses if version is not None else self.framework.clauses, kind)
+        found = self.stated(kind)
+        return found.clause if found is not None else None
 
     def listed_use(self, purpose: str) -> Use | None:
         """The use of that purpose, where uses are listed."""
@@ -130,6 +163,8 @@ class Draw(Value):
     """Tokens."""
     per_minute: int | None
     requests: int | None = None
+    outputs: int | None = None
+    """Tokens generated."""
     at_once: int | None = None
     """Runs under way."""
     frees_at: datetime | None = None
@@ -146,6 +181,13 @@ class Allowed(Value):
     institution_id: str | None = None
     draws: tuple[Draw, ...] = ()
     """Every limit that holds, the narrowest account first: the grant's, the use's, the agreement's."""
+    sampling: Sampling | None = None
+    """Every limit on sampling that holds: the grant's, those above it, the token's."""
+
+    @property
+    def logprob_decimals(self) -> int | None:
+        """To how many decimals log-probabilities are rounded before they leave; None for as they are."""
+        return self.sampling.logprob_decimals if self.sampling is not None else None
 
     def __bool__(self) -> bool:
         return True

@@ -10,7 +10,8 @@ from agreements.grants import GrantStatus
 from agreements.scopes import family_selector
 
 
-def _membership(case: Case) -> Denied | None:
+def membership(case: Case) -> Denied | None:
+    """The actor belongs to the institution whose grant it is."""
     actor, grant = case.actor, case.grant
     if actor.belongs_to(grant.institution_id):
         return None
@@ -22,7 +23,8 @@ def _membership(case: Case) -> Denied | None:
     )
 
 
-def _live(case: Case) -> Denied | None:
+def live(case: Case) -> Denied | None:
+    """The grant was not revoked and is not over."""
     grant = case.grant
     if grant.status is GrantStatus.REVOKED:
         return Denied(
@@ -42,7 +44,8 @@ def _live(case: Case) -> Denied | None:
     return None
 
 
-def _agreement(case: Case) -> Denied | None:
+def agreement(case: Case) -> Denied | None:
+    """The agreement, and the framework it belongs to, are in force."""
     for agreement in case.held.agreements:
         status = agreement.status_on(case.now)
         if status is AgreementStatus.SUSPENDED and agreement.suspension is not None:
@@ -68,7 +71,7 @@ def _agreement(case: Case) -> Denied | None:
     return None
 
 
-def _versions(case: Case) -> Denied | None:
+def versions(case: Case) -> Denied | None:
     """Both the version that the grant pins and the one that the token was issued under have to hold still."""
     agreement, pinned = case.held.agreement, case.grant.agreement_digest
     for digest, whose in ((pinned, "grant"), (case.actor.agreement_digest or pinned, "token")):
@@ -94,7 +97,8 @@ def _versions(case: Case) -> Denied | None:
     return None
 
 
-def _vetting(case: Case) -> Denied | None:
+def vetting(case: Case) -> Denied | None:
+    """The institution's passport shows the vetting that the agreement asks for."""
     if not case.held.lacking:
         return None
     return Denied(
@@ -106,7 +110,8 @@ def _vetting(case: Case) -> Denied | None:
     )
 
 
-def _named(case: Case) -> Denied | None:
+def named(case: Case) -> Denied | None:
+    """Where the agreement names people, the actor is one of them."""
     users = case.held.clause(NamedUsers)
     if users is None or users.names(case.actor.email):
         return None
@@ -118,7 +123,8 @@ def _named(case: Case) -> Denied | None:
     )
 
 
-def _checkpoint(case: Case) -> Denied | None:
+def checkpoint(case: Case) -> Denied | None:
+    """The grant covers the checkpoint at its stage."""
     subject, grant = case.subject, case.grant
     scope = grant.scope
     if scope is not None:
@@ -141,7 +147,8 @@ def _checkpoint(case: Case) -> Denied | None:
     )
 
 
-def _operations(case: Case) -> Denied | None:
+def operations(case: Case) -> Denied | None:
+    """The grant includes every operation."""
     question, grant = case.question, case.grant
     allowed = grant.scope.operations if grant.scope else frozenset()
     missing = sorted(question.operations - allowed)
@@ -155,7 +162,8 @@ def _operations(case: Case) -> Denied | None:
     )
 
 
-def _purpose(case: Case) -> Denied | None:
+def purpose(case: Case) -> Denied | None:
+    """A purpose is declared, or the grant has only one, and the grant is for it."""
     question, grant = case.question, case.grant
     purposes = grant.scope.purposes if grant.scope else frozenset()
     listed = ", ".join(sorted(purposes))
@@ -178,7 +186,7 @@ def _purpose(case: Case) -> Denied | None:
     )
 
 
-def _use(case: Case) -> Denied | None:
+def use(case: Case) -> Denied | None:
     """Where uses are listed, a run is held to the one it declares."""
     uses, purpose = case.held.clause(PermittedUses), case.purpose
     if uses is None or uses.uses is None or purpose is None:
@@ -206,7 +214,8 @@ def _use(case: Case) -> Denied | None:
     )
 
 
-def _narrowed(case: Case) -> Denied | None:
+def narrowed(case: Case) -> Denied | None:
+    """Access was not narrowed to less, because a duty was late or by hand."""
     for agreement in case.held.agreements:
         narrowing = agreement.narrowing
         if narrowing is None or case.question.operations <= narrowing.operations:
@@ -224,22 +233,35 @@ def _narrowed(case: Case) -> Denied | None:
 
 
 CONDITIONS = (
-    _membership,
+    membership,
     tree_conditions.holder,
-    _live,
+    live,
     tree_conditions.within,
-    _agreement,
-    _versions,
-    _vetting,
-    _named,
-    _checkpoint,
-    _operations,
-    _purpose,
-    _use,
-    _narrowed,
+    agreement,
+    versions,
+    vetting,
+    named,
+    checkpoint,
+    operations,
+    purpose,
+    use,
+    narrowed,
     *tree_conditions.LIMITS,
 )
 """In the order in which they are asked: what comes later was closer to being allowed."""
+
+STANDING = (
+    membership,
+    tree_conditions.holder,
+    live,
+    tree_conditions.within,
+    agreement,
+    versions,
+    vetting,
+    named,
+    tree_conditions.suspended,
+)
+"""Those that are the same whatever is asked of the grant, the hours aside."""
 
 FIRST_LIMIT = len(CONDITIONS) - len(tree_conditions.LIMITS)
 """From here on the grant is for what is asked, and only stops or limits it."""

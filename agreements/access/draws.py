@@ -38,9 +38,10 @@ def _draws(held: Held, purpose: str, now: datetime) -> Iterator[Draw]:
             # A narrowing slows the whole agreement down: two grants under it are not twice as fast.
             per_minute=min([scope.requests_per_minute, *rates]),
             requests=scope.request_budget,
+            outputs=scope.output_budget,
             at_once=scope.concurrency,
         )
-        yield from _of_periods(grant.id, whose, scope.periods, now)
+        yield from draws_of_periods(grant.id, whose, scope.periods, now)
     if use is not None and (use.token_budget or use.requests_per_minute):
         yield Draw(
             account=account_of_agreement(held.agreement.id, purpose),
@@ -56,12 +57,14 @@ def _draws(held: Held, purpose: str, now: datetime) -> Iterator[Draw]:
             budget=limits.token_budget,
             per_minute=min([limits.requests_per_minute, *rates]),
             requests=limits.request_budget,
+            outputs=limits.output_budget,
             at_once=limits.concurrency,
         )
-        yield from _of_periods(account, "the agreement", limits.periods or (), now)
+        yield from draws_of_periods(account, "the agreement", limits.periods or (), now)
 
 
-def _of_periods(account: str, whose: str, budgets: Sequence[PeriodBudget], now: datetime) -> Iterator[Draw]:
+def draws_of_periods(account: str, whose: str, budgets: Sequence[PeriodBudget], now: datetime) -> Iterator[Draw]:
+    """The accounts of the current day, week and month, for those that have a budget."""
     for budget in budgets:
         yield Draw(
             account=account_of_period(account, budget, now),

@@ -2,9 +2,11 @@
 
 from agreements.access.answers import Denied
 from agreements.access.case import Case
+from agreements.access.finer import outside_hours, sampling_beyond_limits, together
 from agreements.errors import Fixer
 from agreements.grants import Grant, GrantStatus, HolderKind
-from agreements.scopes import excesses
+from agreements.limits import Sampling
+from agreements.scopes import excesses, precisions_in_words
 
 
 def holder(case: Case) -> Denied | None:
@@ -76,27 +78,49 @@ def within(case: Case) -> Denied | None:
 
 def sampling(case: Case) -> Denied | None:
     """How the request samples lies within the limits of the grant and of every one above it."""
-    asked = case.question.sampling
-    if asked is None:
-        return None
     for grant in (case.grant, *case.held.path):
         limits = grant.scope.sampling if grant.scope else None
-        if limits is None:
-            continue
-        for dimension, wanted, allowed in (
-            ("max_tokens", asked.max_tokens, limits.max_tokens),
-            ("choices", asked.choices, limits.choices),
-            ("top_logprobs", asked.top_logprobs, limits.top_logprobs),
-            ("temperature", asked.temperature, limits.max_temperature),
-        ):
-            if allowed is not None and wanted > allowed:
-                return Denied(
-                    code="sampling_not_granted",
-                    message=f"{dimension} {wanted:g} is more than {allowed:g}, the limit of {_named(case, grant)}.",
-                    hint=f"Ask for {dimension} of at most {allowed:g}.",
-                    fixer=Fixer.CALLER,
-                )
+        denied = sampling_beyond_limits(case.question.sampling, limits, _named(case, grant))
+        if denied is not None:
+            return denied
     return None
+
+
+def bias(case: Case) -> Denied | None:
+    """Where the request biases logits, the grant and every one above it allow it by name."""
+    if case.question.sampling is None or not case.question.sampling.logit_bias:
+        return None
+    for grant in (case.grant, *case.held.path):
+        if grant.scope is None or not grant.scope.logit_bias:
+            return Denied(
+                code="logit_bias_not_granted",
+                message=f"The request biases logits, which {_named(case, grant)} does not allow.",
+                hint="Send it without logit_bias, or ask for a grant that allows biasing logits.",
+                fixer=Fixer.COORDINATOR,
+            )
+    return None
+
+
+def precision(case: Case) -> Denied | None:
+    """The precision in which the checkpoint is served is one of those that the grant and every one above it allow."""
+    served = case.subject.precision
+    for grant in (case.grant, *case.held.path):
+        allowed = grant.scope.precisions if grant.scope else None
+        if served is not None and allowed is not None and served not in allowed:
+            return Denied(
+                code="precision_not_granted",
+                message=f"{case.subject.checkpoint_id} is served in {served}, and {_named(case, grant)} allows "
+                f"{precisions_in_words(allowed)}.",
+                hint=f"The grant would have to allow {served}, or the operator to serve in "
+                f"{precisions_in_words(allowed)}.",
+                fixer=Fixer.COORDINATOR,
+            )
+    return None
+
+
+def sampling_limits(case: Case) -> Sampling | None:
+    """The limits on sampling of the grant and of every one above it."""
+    return together(grant.scope.sampling for grant in (case.grant, *case.held.path) if grant.scope is not None)
 
 
 def proof(case: Case) -> Denied | None:
@@ -117,19 +141,13 @@ def proof(case: Case) -> Denied | None:
 def hours(case: Case) -> Denied | None:
     """It is an hour at which the grant and every one above it take requests."""
     for grant in (case.grant, *case.held.path):
-        open_hours = grant.scope.hours if grant.scope else None
-        if open_hours is not None and not open_hours.open_at(case.now):
-            again = open_hours.next_opening(case.now)
-            return Denied(
-                code="outside_hours",
-                message=f"{_called(case, grant)} takes requests {open_hours}.",
-                hint=f"It takes them again from {again:%Y-%m-%d %H:%M} UTC.",
-                fixer=Fixer.NOBODY,
-            )
+        denied = outside_hours(grant.scope.hours if grant.scope else None, case.now, _called(case, grant))
+        if denied is not None:
+            return denied
     return None
 
 
-LIMITS = (suspended, sampling, proof, hours)
+LIMITS = (suspended, sampling, bias, precision, proof, hours)
 """What stops or limits a grant that is for what is asked."""
 
 

@@ -280,7 +280,11 @@ def _harbour(state: Agreement, command: Suspend | FileAppeal | LapseAppeal) -> S
 def _open(state: Agreement, number: int) -> Suspension:
     suspension = next((entry for entry in state.suspensions if entry.number == number), None)
     if suspension is None:
-        raise NotFound("suspension_not_found", f"Agreement {state.id} has no suspension {number}.")
+        raise NotFound(
+            "suspension_not_found",
+            f"Agreement {state.id} has no suspension {number}.",
+            hint="They are numbered from 1; the agreement's page lists them.",
+        )
     if suspension.lifted_at is not None:
         raise Conflict("suspension_lifted", f"Suspension {number} was lifted on {suspension.lifted_at:%Y-%m-%d}.")
     return suspension

@@ -188,7 +188,11 @@ class Agreement(Value):
         """One version. Raises NotFound ``version_not_found``."""
         found = next((version for version in self.versions if version.number == number), None)
         if found is None:
-            raise NotFound("version_not_found", f"Agreement {self.id} has no version {number}.")
+            raise NotFound(
+                "version_not_found",
+                f"Agreement {self.id} has no version {number}.",
+                hint="They are numbered from 1; the agreement's page lists them.",
+            )
         return found
 
     def version_of(self, digest: str) -> Version | None:

@@ -9,7 +9,8 @@ from agreements.bounds import UseBound
 from agreements.clauses.base import ClauseBase, Effect, Target, days, readable
 from agreements.deciders import Value, later
 from agreements.limits import AtOnce, Hours, Periods, PerMinute, RequestCount, Sampling, TokenCount
-from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, Slug
+from agreements.precision import Precisions
+from agreements.scopes import MAX_CHECKPOINTS, MAX_PURPOSES, Operation, Slug, precisions_in_words
 from agreements.vetting import VettingItem
 
 UseId = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -146,6 +147,12 @@ class UsageLimits(ClauseBase):
     hours: Hours | None = later()
     holder_bound: Literal[True] | None = later()
     """Whether tokens have to be bound to their holder's key."""
+    output_budget: TokenCount | None = later()
+    """Completion tokens alone."""
+    logit_bias: Literal[True] | None = later()
+    """Whether a grant may allow requests to bias logits."""
+    precisions: Precisions | None = later()
+    """In which precisions answers may be computed."""
 
     def effects(self) -> tuple[Effect, ...]:
         """Enforced as quota and rate, and on each request."""
@@ -153,9 +160,13 @@ class UsageLimits(ClauseBase):
         quotas += [f"{self.request_budget:,} requests in all"] if self.request_budget else []
         quotas += [str(budget) for budget in self.periods or ()]
         quotas += [f"{self.concurrency:,} runs at once"] if self.concurrency else []
+        quotas += [f"{self.output_budget:,} generated tokens in all"] if self.output_budget else []
         conditions = [f"Each request samples {self.sampling}."] if self.sampling else []
         conditions += [f"Requests are taken {self.hours}."] if self.hours else []
         conditions += ["Requests prove the key that their token is bound to."] if self.holder_bound else []
+        conditions += ["Requests bias logits only under a grant that says so."] if self.logit_bias else []
+        if self.precisions is not None:
+            conditions.append(f"Answers are computed in {precisions_in_words(self.precisions)}, or refused.")
         return (
             *(Effect(compiles_to=Target.QUOTA, summary=f"At most {quota}.") for quota in quotas),
             *(Effect(compiles_to=Target.CONDITION, summary=condition) for condition in conditions),

@@ -36,13 +36,35 @@ class Confidentiality(ClauseBase):
     """How long the institution keeps what it obtained."""
     refresh_days: Annotated[int, Field(ge=0, le=365)] | None = later()
     """How long a token can be kept fresh without anybody signing in; 0 is not at all, None leaves it to the portal."""
+    portal_keeps_days: Annotated[int, Field(ge=1, le=3660)] | None = later()
+    """How long the portal keeps prompts and answers of batches, sealed; None is no longer than until fetched."""
+    runs_kept_days: Annotated[int, Field(ge=1, le=3660)] | None = later()
+    """How long the portal keeps prompt and answer of each completed run, sealed; None is not at all."""
+    lab_reads_runs: bool | None = later()
+    """Whether the lab may read what is kept of runs; otherwise whoever made a run reads it, and nobody else."""
+    runs_outlive_agreement: bool | None = later()
+    """Whether what is kept of runs stays for its days when the agreement ends; otherwise it is destroyed then."""
 
     def effects(self) -> tuple[Effect, ...]:
-        """Tracked only, but for tokens: what lies with the institution is out of the portal's reach."""
-        if self.refresh_days is None:
-            return (TRACKED_ONLY,)
-        kept = f"for {days(self.refresh_days)} at most" if self.refresh_days else "by no refresh token"
-        return (TRACKED_ONLY, Effect(compiles_to=Target.EXPIRY, summary=f"Access tokens are kept fresh {kept}."))
+        """Tracked only, but for what the portal itself keeps: what lies with the institution is out of its reach."""
+        found = [TRACKED_ONLY]
+        if self.refresh_days is not None:
+            kept = f"for {days(self.refresh_days)} at most" if self.refresh_days else "by no refresh token"
+            found.append(Effect(compiles_to=Target.EXPIRY, summary=f"Access tokens are kept fresh {kept}."))
+        if self.portal_keeps_days is not None:
+            kept = f"The portal keeps the files of batches, sealed, for {days(self.portal_keeps_days)}."
+            found.append(Effect(compiles_to=Target.EXPIRY, summary=kept))
+        if self.runs_kept_days is not None:
+            found.append(Effect(compiles_to=Target.EXPIRY, summary=self._runs_kept(self.runs_kept_days)))
+        return tuple(found)
+
+    def _runs_kept(self, kept_days: int) -> str:
+        who = "and so may the lab" if self.lab_reads_runs else "and nobody else"
+        end = "" if self.runs_outlive_agreement else ", and no longer than the agreement runs"
+        return (
+            f"The portal keeps prompt and answer of each run, sealed, for {days(kept_days)}{end}. Whoever made the run "
+            f"reads them, {who}; each reading is on record."
+        )
 
 
 class Feedback(ClauseBase):

@@ -190,6 +190,9 @@ def grant_bounds(clauses: Sequence[Clause], expires_at: datetime) -> Bounds:
         sampling=limits.sampling,
         hours=limits.hours,
         holder_bound=bool(limits.holder_bound),
+        output_budget=limits.output_budget,
+        logit_bias=bool(limits.logit_bias),
+        precisions=limits.precisions,
     )
     return Bounds(scope=scope, uses=tuple(use.bound() for use in uses.uses or ()))
 

@@ -1,6 +1,6 @@
 """Grants: what an agreement allows an institution, and the tree of what is delegated from it."""
 
-from agreements.grants.authority import may_delegate, stands_above
+from agreements.grants.authority import may_delegate, may_lift, may_suspend, stands_above
 from agreements.grants.commands import (
     CarryOverGrant,
     DelegateGrant,
@@ -48,5 +48,7 @@ __all__ = [
     "SuspendGrant",
     "carried_scope",
     "may_delegate",
+    "may_lift",
+    "may_suspend",
     "stands_above",
 ]

@@ -18,7 +18,11 @@ Reason = Annotated[str, Field(min_length=3, max_length=1000)]
 
 
 class IssueGrant(Value):
-    """Open access to an institution. ``bounds`` is what the agreement allows, given by the service."""
+    """Open access to an institution. ``bounds`` is what the agreement allows, given by the service.
+
+    With a ``child_id`` all of it is passed on at once to ``child_holder``: asked together with ``ReceiveGrant`` of that
+    child.
+    """
 
     grant_id: str
     institution_id: str
@@ -28,6 +32,14 @@ class IssueGrant(Value):
     scope: Scope
     bounds: Bounds
     delegated_only: bool = False
+    request_id: str = ""
+    """The access request that it answers. A rule issues only what coordinators agreed to on such a request."""
+    child_id: str = ""
+    child_holder: Holder | None = None
+    high_risk: tuple[str, ...] = ()
+    """Why two coordinators have to stand behind it, in words; empty where one is enough."""
+    agreed_by: tuple[str, ...] = ()
+    """Who signed the agreement for the lab, where it has somebody else who could agree."""
 
 
 class DelegateGrant(Value):
@@ -52,6 +64,7 @@ class ReceiveGrant(Value):
     holder: Holder
     parent_id: str
     depth: Annotated[int, Field(ge=1)]
+    request_id: str = ""
 
 
 class NarrowGrant(Value):
@@ -70,6 +83,9 @@ class ExtendGrant(Value):
     reason: Reason
     above: tuple[Holder, ...] = ()
     bounds: Bounds | None = None
+    high_risk: tuple[str, ...] = ()
+    """Of a root: why it becomes high risk in a way that it was not."""
+    agreed_by: tuple[str, ...] = ()
 
 
 class MakeRoom(Value):

@@ -9,8 +9,16 @@ from datetime import datetime
 
 from agreements.actors import Actor, Role
 from agreements.deciders import Decider, Event
-from agreements.errors import Conflict, Forbidden, Invalid
-from agreements.grants.authority import check_above, coordinator_only, may_delegate, signed_in
+from agreements.errors import Conflict, Fixer, Forbidden, Invalid
+from agreements.grants.authority import (
+    check_above,
+    check_lift,
+    coordinator_only,
+    may_delegate,
+    may_suspend,
+    signed_in,
+    standing,
+)
 from agreements.grants.commands import (
     CarryOverGrant,
     DelegateGrant,
@@ -38,7 +46,7 @@ from agreements.grants.events import (
     GrantSuspensionLifted,
 )
 from agreements.grants.fold import evolve
-from agreements.grants.model import MAX_CHILDREN, MAX_DEPTH, Grant, GrantStatus, HolderKind
+from agreements.grants.model import MAX_CHILDREN, MAX_DEPTH, Grant, GrantStatus, Holder, HolderKind
 from agreements.grants.tree import carried_scope
 from agreements.scopes import Scope, excesses
 
@@ -75,8 +83,11 @@ def decide(state: Grant, command: GrantCommand, actor: Actor, now: datetime) -> 
 
 
 def _issue(state: Grant, command: IssueGrant, actor: Actor, now: datetime) -> Sequence[Event]:
-    coordinator_only(actor, "opens access to an institution")
+    if not (actor.is_automatic and command.request_id):
+        coordinator_only(actor, "opens access to an institution")
     _new(state)
+    if not command.request_id:
+        _two_people(command, actor)
     _not_over(command.scope, now)
     if beyond := command.bounds.beyond(command.scope):
         first = beyond[0]
@@ -86,8 +97,18 @@ def _issue(state: Grant, command: IssueGrant, actor: Actor, now: datetime) -> Se
             hint="Narrow the grant, or amend the agreement first.",
             param=first.dimension,
         )
-    fields = {name: getattr(command, name) for name in IssueGrant.model_fields if name != "bounds"}
-    return [GrantIssued(**fields, issued_by=actor.person_id, at=now)]
+    fields = {name: getattr(command, name) for name in IssueGrant.model_fields if name not in _NOT_RECORDED}
+    issued = GrantIssued(**fields, issued_by=actor.person_id, at=now)
+    if command.child_holder is None:
+        return [issued]
+    _named(command.child_holder)
+    return [
+        issued,
+        GrantDelegated(child_id=command.child_id, holder=command.child_holder, by=actor.person_id, at=now),
+    ]
+
+
+_NOT_RECORDED = frozenset({"bounds", "child_id", "child_holder", "high_risk", "agreed_by"})
 
 
 def _receive(state: Grant, command: ReceiveGrant, actor: Actor, now: datetime) -> Sequence[Event]:
@@ -99,8 +120,7 @@ def _receive(state: Grant, command: ReceiveGrant, actor: Actor, now: datetime) -
 def _delegate(state: Grant, command: DelegateGrant, actor: Actor, now: datetime) -> Sequence[Event]:
     _within(state, command.scope, actor, now)
     _not_over(command.scope, now)
-    if command.holder.kind is HolderKind.INSTITUTION:
-        raise Invalid("holder_not_named", "A grant is delegated to a person or a program.", param="holder")
+    _named(command.holder)
     if command.agreement_digest != state.agreement_digest:
         raise _changed(state)
     if state.depth >= MAX_DEPTH:
@@ -164,6 +184,7 @@ def _extend(state: Grant, command: ExtendGrant, actor: Actor, now: datetime) -> 
     if command.scope == scope:
         raise Invalid("nothing_changes", f"Grant {state.id} allows just that already.")
     if not state.parent_id:
+        _two_people(command, actor)
         if command.bounds is None:
             raise TypeError("the service gives the bounds of a root")
         if beyond := command.bounds.beyond(command.scope):
@@ -180,17 +201,24 @@ def _extend(state: Grant, command: ExtendGrant, actor: Actor, now: datetime) -> 
 def _suspend(state: Grant, command: SuspendGrant, actor: Actor, now: datetime) -> Sequence[Event]:
     check_above(_existing(state), command.above, actor)
     _scope_of_live(state, now)
-    if state.status is GrantStatus.SUSPENDED:
+    if not may_suspend(state, command.above, actor):
         raise Conflict("already_suspended", f"Grant {state.id} is suspended already.")
-    return [GrantSuspended(reason=command.reason, by=actor.person_id, by_lab=actor.is_coordinator, at=now)]
+    return [
+        GrantSuspended(
+            reason=command.reason,
+            by=actor.person_id,
+            by_lab=actor.is_coordinator,
+            at=now,
+            stands=standing(state, command.above, actor),
+        )
+    ]
 
 
 def _lift(state: Grant, command: LiftGrantSuspension, actor: Actor, now: datetime) -> Sequence[Event]:
     check_above(_existing(state), command.above, actor)
     if state.status is not GrantStatus.SUSPENDED or state.suspension is None:
         raise Conflict("not_suspended", f"Grant {state.id} is not suspended.")
-    if state.suspension.by_lab:
-        coordinator_only(actor, "lifts what a coordinator suspended")
+    check_lift(state, command.above, actor)
     return [GrantSuspensionLifted(reason=command.reason, by=actor.person_id, at=now)]
 
 
@@ -227,9 +255,26 @@ def _carry_over(state: Grant, command: CarryOverGrant, actor: Actor, now: dateti
 # ---- what several of them ask ----------------------------------------------------------------------------------------
 
 
+def _two_people(command: IssueGrant | ExtendGrant, actor: Actor) -> None:
+    """That whoever opens what is high risk is another one than signed the agreement for the lab."""
+    if command.high_risk and actor.person_id in command.agreed_by:
+        raise Conflict(
+            "second_person_needed",
+            f"The grant is high risk ({command.high_risk[0]}), and you signed the agreement for the lab: another "
+            "coordinator has to agree too.",
+            hint="Ask another coordinator to do this, or have the institution ask for access, on which two decide.",
+            fixer=Fixer.COORDINATOR,
+        )
+
+
 def _new(state: Grant) -> None:
     if state.id:
         raise Conflict("grant_exists", f"Grant {state.id} exists.")
+
+
+def _named(holder: Holder) -> None:
+    if holder.kind is HolderKind.INSTITUTION:
+        raise Invalid("holder_not_named", "A grant is delegated to a person or a program.", param="holder")
 
 
 def _existing(state: Grant) -> Grant:

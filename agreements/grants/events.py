@@ -23,6 +23,8 @@ class GrantIssued(Event, type="grant:issued"):
     parent_id: str = ""
     depth: int = 0
     delegated_only: bool = False
+    request_id: str = ""
+    """The access request that it answers, if one was made."""
 
 
 class GrantDelegated(Event, type="grant:delegated"):
@@ -68,6 +70,8 @@ class GrantSuspended(Event, type="grant:suspended"):
     by: str
     by_lab: bool
     at: datetime
+    stands: int | None = None
+    """From where it was suspended, in steps from the root; -1 is the lab. None in events that did not say yet."""
 
 
 class GrantSuspensionLifted(Event, type="grant:suspension_lifted"):

@@ -28,7 +28,9 @@ def evolve(state: Grant, event: Event) -> Grant:
         case GrantNarrowed() | GrantExtended():
             return state.model_copy(update={"scope": event.scope})
         case GrantSuspended():
-            suspension = GrantSuspension(reason=event.reason, by=event.by, by_lab=event.by_lab, at=event.at)
+            suspension = GrantSuspension(
+                reason=event.reason, by=event.by, by_lab=event.by_lab, at=event.at, stands=event.stands
+            )
             return state.model_copy(update={"status": GrantStatus.SUSPENDED, "suspension": suspension})
         case GrantSuspensionLifted():
             return state.model_copy(update={"status": GrantStatus.ACTIVE, "suspension": None})
@@ -61,4 +63,5 @@ def _issued(event: GrantIssued) -> Grant:
         parent_id=event.parent_id,
         depth=event.depth,
         delegated_only=event.delegated_only,
+        request_id=event.request_id,
     )

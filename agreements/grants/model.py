@@ -52,6 +52,8 @@ class GrantSuspension(Value):
     by_lab: bool
     """What a coordinator suspended, only a coordinator lifts."""
     at: datetime
+    stands: int | None = None
+    """From where it was suspended, in steps from the root: only from there or higher is it lifted."""
 
 
 class Grant(Value):
@@ -85,6 +87,8 @@ class Grant(Value):
     delegated_only: bool = False
     """Of an institution's grant: nobody runs on it directly, only the holders of what is delegated from it."""
     suspension: GrantSuspension | None = None
+    request_id: str = ""
+    """The access request that it answers, if one was made."""
 
     def live_on(self, now: datetime) -> bool:
         """Whether it is neither revoked nor over; a suspended grant is."""

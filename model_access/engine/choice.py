@@ -51,11 +51,17 @@ class Choice:
         self._pending: list[_Token] = []
         self._decoded = 0  # characters decoded so far, shown or held back
         self._shown = 0
+        self._logprob_sum = 0.0
 
     @property
     def prompt_length(self) -> int:
         """Tokens of the prompt."""
         return len(self._prompt)
+
+    @property
+    def mean_logprob(self) -> float:
+        """Of the tokens generated, as far as they were scored; 0 without any."""
+        return self._logprob_sum / max(len(self.generated), 1)
 
     def echo(self, scores: Sequence[TokenScore] | None) -> list[ChoiceDelta]:
         """The prompt as deltas. ``scores`` has one entry per prompt token, or is ``None`` when none are asked for."""
@@ -77,6 +83,7 @@ class Choice:
     def add(self, token: int, score: TokenScore | None) -> ChoiceDelta | None:
         """Take the next token; what may be shown now, if anything. May set ``finish_reason``."""
         self.generated.append(token)
+        self._logprob_sum += (score.logprob if score is not None else None) or 0.0
         self._pending.append(_Token(token, self._decoded, score))
         if token in self._ends:
             return self._finish("stop")

@@ -1,25 +1,32 @@
 """Continuous batching: requests join and leave between steps, and share every pass through the model.
 
-Requests take turns by ticket, so one with a thousand prompts does not hold up one with a single question. Random
-numbers depend on (seed, choice, position) only; see ``sampling``.
+A step runs at most one long piece of a prompt, then one token of every live choice together with the short pieces, so a
+long prompt never holds the others up for more than one piece. Requests take turns by ticket. An answer depends on its
+own request alone: rows share passes only within the widths the model was found to keep its numbers in, prompts are cut
+at the same places whatever else goes on, and random numbers depend on (seed, choice, position) only.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
+from model_access.engine.cache import Cache
 from model_access.engine.choice import Choice, TokenScore
-from model_access.engine.model import CausalModel, Prefilled
-from model_access.engine.rows import Rows
-from model_access.engine.sampling import log_probabilities, pick, uniform
+from model_access.engine.contest import Contest
+from model_access.engine.decoder import Decoder, Segment
+from model_access.engine.embedding import EmbeddingJob
+from model_access.engine.sampling import adjusted, pick, uniform
+from model_access.engine.scores import token_scores
+from model_access.engine.slots import CELLS_PER_STEP, Slot
+from model_access.engine.units import Job, Row, Unit, next_piece
 from model_access.engine.vocabulary import Vocabulary
 from model_access.generation import ChoiceDelta, GenerationRequest
 
-_PREFILL_TOKENS_PER_STEP = 2048
-_COPIES_PER_UNIT = 16
+SHORT_ROWS_PER_STEP = 128
+"""Rows of short prompt pieces that one step runs at most."""
+DEFAULT_CACHE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Ended:
     ticket: int
     index: int
     token_ids: tuple[int, ...]
+    passed_over: int = 0
+    """Tokens of its prompt's candidates that are not part of the answer; told with the first choice."""
 
 
 @dataclass(frozen=True)
@@ -48,184 +57,302 @@ class Done:
 
 EngineEvent = Delta | Ended | Done
 
-
-@dataclass
-class _Unit:
-    """Choices of one prompt that are prefilled together."""
-
-    ticket: int
-    prompt: tuple[int, ...]
-    choices: list[Choice]
+_Took = Callable[[torch.Tensor], None]
 
 
-@dataclass
-class _Job:
-    request: GenerationRequest
-    waiting: deque[_Unit]
-    unfinished: int
-    generated: int = 0
-
-
-@dataclass
-class _Row:
-    ticket: int
-    request: GenerationRequest
-    choice: Choice
-
-
-@dataclass
 class Engine:
-    """Serves one checkpoint. ``max_rows`` choices decode at once, holding at most ``max_cells`` rows × positions."""
+    """Serves one checkpoint.
 
-    model: CausalModel
-    vocabulary: Vocabulary
-    max_rows: int = 32
-    max_cells: int = 65_536
-    _jobs: "OrderedDict[int, _Job]" = field(default_factory=OrderedDict)
-    _live: list[_Row] = field(default_factory=list)
-    _rows: Rows = field(default_factory=Rows)
+    ``max_rows`` choices decode at once, and their keys and values take at most ``cache_bytes``, though always enough
+    for one sequence of ``context`` tokens.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        vocabulary: Vocabulary,
+        *,
+        context: int,
+        max_rows: int = 32,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> None:
+        self.decoder, self.vocabulary = decoder, vocabulary
+        self._max_rows = max_rows
+        # One slot more than fits exactly, since a slot's cells are rounded up.
+        self._cache = Cache(decoder, max(cache_bytes // decoder.cell_bytes, context + CELLS_PER_STEP))
+        self._jobs: OrderedDict[int, Job] = OrderedDict()
+        self._embeddings: OrderedDict[int, EmbeddingJob] = OrderedDict()
+        self._short_of_room: int | None = None
+        """The request for embeddings that has the next room there is."""
+        self._filling: deque[Unit] = deque()
+        self._live: list[Row] = []
+        self._events: list[EngineEvent] = []
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not self._jobs
+        return not self._jobs and not self._embeddings
 
-    def submit(self, ticket: int, request: GenerationRequest, prompts: Sequence[Sequence[int]]) -> None:
-        """Queue a request whose prompts are already token ids, non-empty and within the context."""
-        units: deque[_Unit] = deque()
+    @property
+    def cells_used(self) -> int:
+        """Tokens that slots have room for, those kept for their beginnings included."""
+        return self._cache.used
+
+    def submit(
+        self, ticket: int, request: GenerationRequest, prompts: Sequence[Sequence[int]], holder: str | None = None
+    ) -> None:
+        """Queue a request whose prompts are already token ids, non-empty and within the context.
+
+        Prompts of one ``holder`` that begin alike share that work; without one, only those of this request do.
+        """
+        if request.embed:
+            self._embeddings[ticket] = EmbeddingJob.of(ticket, prompts)
+            return
+        job = Job(ticket, request, f"of {holder}" if holder is not None else f"only {ticket}")
         for place, prompt in enumerate(prompts):
-            ids = tuple(prompt)
-            for first in range(0, request.n, _COPIES_PER_UNIT):
-                indexes = range(first, min(first + _COPIES_PER_UNIT, request.n))
-                units.append(
-                    _Unit(
-                        ticket,
-                        ids,
-                        [
-                            Choice(request, place * request.n + copy, ids, self.vocabulary, self.model.end_tokens)
-                            for copy in indexes
-                        ],
-                    )
-                )
-        self._jobs[ticket] = _Job(request, units, unfinished=len(prompts) * request.n)
+            ids, many = tuple(prompt), request.candidates_per_prompt
+            indexes = range(place * many, (place + 1) * many)
+            choices = (Choice(request, index, ids, self.vocabulary, self.decoder.end_tokens) for index in indexes)
+            contest = Contest(request.n, many, place * request.n) if many > request.n else None
+            job.unopened.append(Unit(job, ids, deque(choices), contest))
+        job.unfinished = request.candidate_count
+        self._jobs[ticket] = job
 
     def cancel(self, ticket: int) -> int | None:
         """Forget a request at once; how many tokens it had generated, or ``None`` if there is none such."""
+        embedding = self._embeddings.pop(ticket, None)
+        if embedding is not None:
+            embedding.release(self._cache)
+            if self._short_of_room == ticket:
+                self._short_of_room = None
+            return 0
         job = self._jobs.pop(ticket, None)
         if job is None:
             return None
-        self._drop(lambda row: row.ticket == ticket)
+        leaving = [row for row in self._live if row.unit.job is job]
+        self._live = [row for row in self._live if row.unit.job is not job]
+        self._filling = deque(unit for unit in self._filling if unit.job is not job)
+        for slot in {*(row.slot for row in leaving), *(unit.slot for unit in job.opened if unit.slot is not None)}:
+            self._cache.release(slot, keep=False)
+        job.opened.clear()  # prompts and their request know each other, and would keep the slots
         return job.generated
 
     def step(self) -> list[EngineEvent]:
-        """Prefill what fits, give every live row its next token, and say what came of it."""
-        events: list[EngineEvent] = []
-        units = self._admit()
-        if units:
-            self._prefill(units, events)
-        if self._live:
-            self._decode(events)
+        """Run what has its turn, give every live choice its next token, and say what came of it."""
+        self._begin()
+        self._long_piece()
+        self._short_pass()
+        self._embedding_piece()
+        events, self._events = self._events, []
         return events
 
-    def _admit(self) -> list[_Unit]:
-        """The units to prefill now: one per ticket in turn, while there is room."""
-        admitted: list[_Unit] = []
-        rows, longest, budget = len(self._live), max((self._final_length(row) for row in self._live), default=0), 0
-        turns = deque(ticket for ticket, job in self._jobs.items() if job.waiting)
-        while turns:
-            ticket = turns.popleft()
-            job = self._jobs[ticket]
-            unit = job.waiting[0]
-            wanted = len(unit.choices) if job.request.max_tokens else 0
-            final = max(longest, len(unit.prompt) + job.request.max_tokens)
-            crowded = rows + wanted > self.max_rows or (rows + wanted) * final > self.max_cells
-            if (crowded and rows) or (admitted and budget + len(unit.prompt) > _PREFILL_TOKENS_PER_STEP):
-                break
-            job.waiting.popleft()
-            self._jobs.move_to_end(ticket)
-            admitted.append(unit)
-            rows, budget = rows + wanted, budget + len(unit.prompt)
-            longest = final if wanted else longest
-            if job.waiting:
-                turns.append(ticket)
-        return admitted
-
-    def _final_length(self, row: _Row) -> int:
-        return row.choice.prompt_length + row.request.max_tokens
-
-    def _prefill(self, units: list[_Unit], events: list[EngineEvent]) -> None:
-        requests = [self._jobs[unit.ticket].request for unit in units]
-        scored = [request.echo and request.logprobs is not None for request in requests]
-        results = self.model.prefill([unit.prompt for unit in units], scored)
-        for unit, request, result, every in zip(units, requests, results, scored, strict=True):
-            scores = _prompt_scores(unit.prompt, result, request.logprobs or 0) if every else None
-            last = result.logits[-1]
-            staying: list[_Row] = []
-            for choice in unit.choices:
-                if request.echo:
-                    events += [Delta(unit.ticket, delta) for delta in choice.echo(scores)]
-                row = _Row(unit.ticket, request, choice)
-                if request.max_tokens == 0:
-                    events.append(Delta(unit.ticket, choice.end_without_tokens()))
-                else:
-                    self._take(row, last, events)
-                if choice.finish_reason is None:
-                    staying.append(row)
-                else:
-                    self._end(row, events)
-            if staying:
-                self._rows.join(result.key_values, len(unit.prompt), len(staying))
-                self._live += staying
-
-    def _decode(self, events: list[EngineEvent]) -> None:
-        tokens = [row.choice.generated[-1] for row in self._live]
-        logits, block = self.model.step(tokens, self._rows.lengths, self._rows.block)
-        self._rows.grown(block)
-        for row, own in zip(self._live, logits, strict=True):
-            self._take(row, own, events)
-            if row.choice.finish_reason is not None:
-                self._end(row, events)
-        self._drop(lambda row: row.choice.finish_reason is not None)
-
-    def _take(self, row: _Row, logits: NDArray[np.float32], events: list[EngineEvent]) -> None:
-        """Sample the row's next token and note what may be shown."""
-        request, choice = row.request, row.choice
-        u = uniform(request.seed, choice.index, len(choice.generated))
-        token = pick(logits, temperature=request.temperature, top_p=request.top_p, u=u)
-        score = None
-        if request.logprobs is not None:
-            score = _score(log_probabilities(logits), token, request.logprobs)
-        delta = choice.add(token, score)
-        self._jobs[row.ticket].generated += 1
+    def _embedding_piece(self) -> None:
+        """Run one piece of the request for embeddings whose turn it is."""
+        if not self._embeddings:
+            return
+        ticket, job = next(iter(self._embeddings.items()))
+        self._embeddings.move_to_end(ticket)
+        if not job.opened:
+            if self._short_of_room not in (None, ticket):
+                return
+            self._short_of_room = None if job.open(self._cache) else ticket
+            if not job.opened:
+                return
+        delta = job.step(self.decoder, self._cache)
         if delta is not None:
-            events.append(Delta(row.ticket, delta))
+            self._events += [Delta(ticket, delta), Ended(ticket, delta.index, ())]
+        if job.over:
+            del self._embeddings[ticket]
+            self._events.append(Done(ticket))
 
-    def _end(self, row: _Row, events: list[EngineEvent]) -> None:
-        events.append(Ended(row.ticket, row.choice.index, tuple(row.choice.generated)))
-        job = self._jobs[row.ticket]
+    def _begin(self) -> None:
+        """Open prompts and begin choices, one per request in turn, while there is room.
+
+        Nobody overtakes a request that waits for room, except within slots of their own.
+        """
+        turns, room = deque(self._jobs.values()), self._short_of_room is None
+        while turns and len(self._live) + len(self._filling) < self._max_rows:
+            job = turns.popleft()
+            if job.ticket not in self._jobs:
+                continue
+            begun = self._begin_sibling(job, room=room)
+            if not begun and room and not job.ready_to_fork:
+                begun = self._open(job)
+            if begun:
+                if job.ticket in self._jobs:
+                    self._jobs.move_to_end(job.ticket)
+                turns.append(job)
+            elif job.unopened or job.ready_to_fork:
+                room = False
+
+    def _begin_sibling(self, job: Job, *, room: bool) -> bool:
+        """Begin another choice of a prompt that has been run, in its own slot if that is free, else in a copy."""
+        for unit in job.opened:
+            if not unit.ready or unit.slot is None:
+                continue
+            if unit.slot_is_free:
+                self._start(unit, unit.slot)
+                return True
+            copy = self._cache.fork(unit.slot, len(unit.prompt), unit.capacity) if room else None
+            if copy is not None:
+                self._start(unit, copy)
+                return True
+        return False
+
+    def _open(self, job: Job) -> bool:
+        """Give the request's next prompt a slot."""
+        if not job.unopened:
+            return False
+        unit = job.unopened[0]
+        found = self._cache.begin(job.holder, unit.prompt, unit.capacity, whole=job.scored)
+        if found is None:
+            return False
+        unit.slot, unit.done = found
+        job.opened.append(job.unopened.popleft())
+        self._filling.append(unit)
+        return True
+
+    def _long_piece(self) -> None:
+        """Run one piece that is too long to share a pass, of the prompt that has waited longest."""
+        for unit in self._filling:
+            if len(next_piece(unit, self.decoder.chunk)) > self.decoder.widths.most:
+                self._filling.remove(unit)
+                self._filling.append(unit)
+                segment, took = self._prompt_segment(unit)
+                took(self.decoder.run([segment]))
+                return
+
+    def _short_pass(self) -> None:
+        """Run one token of every live choice, and pieces that are short enough to share their passes."""
+        todo = [self._row_segment(row) for row in self._live]
+        rows = 0
+        for unit in self._filling:
+            length = len(next_piece(unit, self.decoder.chunk))
+            if length <= self.decoder.widths.most and rows + length <= SHORT_ROWS_PER_STEP:
+                rows += length
+                todo.append(self._prompt_segment(unit))
+        for together in _packed(todo, self.decoder.widths.most):
+            logits = self.decoder.run([segment for segment, _ in together])
+            first = 0
+            for segment, took in together:
+                took(logits[first : first + segment.wanted])
+                first += segment.wanted
+        self._live = [row for row in self._live if row.choice.finish_reason is None]
+
+    def _row_segment(self, row: Row) -> tuple[Segment, _Took]:
+        segment = Segment(row.slot, row.start, row.choice.generated[-1:], 1)
+        return segment, lambda logits: self._take(row, logits)
+
+    def _prompt_segment(self, unit: Unit) -> tuple[Segment, _Took]:
+        piece = next_piece(unit, self.decoder.chunk)
+        last = unit.done + len(piece) == len(unit.prompt)
+        wanted = len(piece) if unit.job.scored else int(last)
+        assert unit.slot is not None  # noqa: S101 - what is being filled has one
+        return Segment(unit.slot, unit.done, piece, wanted), lambda logits: self._filled(unit, len(piece), logits)
+
+    def _filled(self, unit: Unit, count: int, logits: torch.Tensor) -> None:
+        """Note that the next ``count`` tokens of a prompt have been run."""
+        request = unit.job.request
+        if unit.job.scored:
+            judged = unit.prompt[unit.done + 1 : unit.done + count + 1]
+            unit.scores = unit.scores or [TokenScore(None)]
+            unit.scores += token_scores(logits[: len(judged)], judged, request.logprobs or 0)
+        unit.done += count
+        if unit.done < len(unit.prompt):
+            return
+        self._filling.remove(unit)
+        assert unit.slot is not None  # noqa: S101 - what is being filled has one
+        self._cache.learn(unit.job.holder, unit.prompt, unit.slot)
+        unit.last_logits = logits[-1:]
+        if request.max_tokens:
+            self._start(unit, unit.slot)
+            return
+        for choice in unit.waiting:
+            self._echo(unit, choice)
+            self._say(unit, choice, choice.end_without_tokens())
+            self._ended(unit, choice)
+        unit.job.opened.remove(unit)
+        self._cache.release(unit.slot, keep=True)
+
+    def _start(self, unit: Unit, slot: Slot) -> None:
+        """Begin the prompt's next choice in ``slot``."""
+        choice = unit.waiting.popleft()
+        if slot is unit.slot:
+            unit.slot_is_free = False
+        if not unit.waiting:
+            unit.job.opened.remove(unit)
+        self._echo(unit, choice)
+        row = Row(unit, choice, slot)
+        assert unit.last_logits is not None  # noqa: S101 - the prompt has been run
+        self._take(row, unit.last_logits)
+        if choice.finish_reason is None:
+            self._live.append(row)
+
+    def _take(self, row: Row, logits: torch.Tensor) -> None:
+        """Sample the row's next token from (1, vocabulary) and note what may be shown."""
+        job, choice = row.unit.job, row.choice
+        request = job.request
+        token = pick(
+            adjusted(logits[0].numpy(), request, choice.generated),
+            temperature=request.temperature,
+            top_p=request.top_p,
+            top_k=request.top_k,
+            u=uniform(request.seed, choice.index, len(choice.generated)),
+        )
+        judged = request.logprobs is not None or row.unit.contest is not None
+        score = token_scores(logits, (token,), request.logprobs or 0)[0] if judged else None
+        delta = choice.add(token, score)
+        job.generated += 1
+        if delta is not None:
+            self._say(row.unit, choice, delta)
+        if choice.finish_reason is not None:
+            self._leave(row)
+            self._ended(row.unit, choice)
+
+    def _leave(self, row: Row) -> None:
+        """Let go of a finished choice's slot, or leave it to the next choice of the same prompt."""
+        unit = row.unit
+        if row.slot is unit.slot and unit.waiting:
+            unit.slot_is_free = True
+        else:
+            self._cache.release(row.slot, keep=row.slot is unit.slot)
+
+    def _echo(self, unit: Unit, choice: Choice) -> None:
+        if unit.job.request.echo:
+            for delta in choice.echo(unit.scores):
+                self._say(unit, choice, delta)
+
+    def _say(self, unit: Unit, choice: Choice, delta: ChoiceDelta) -> None:
+        if unit.contest is not None:
+            unit.contest.hold(choice, delta)
+        else:
+            self._events.append(Delta(unit.job.ticket, delta))
+
+    def _ended(self, unit: Unit, choice: Choice) -> None:
+        job = unit.job
+        if unit.contest is None:
+            self._events.append(Ended(job.ticket, choice.index, tuple(choice.generated)))
+        else:
+            for winner in unit.contest.ended():
+                self._events += [Delta(job.ticket, delta) for delta in winner.deltas]
+                tokens = tuple(winner.choice.generated)
+                self._events.append(Ended(job.ticket, winner.index, tokens, winner.passed_over))
         job.unfinished -= 1
         if job.unfinished == 0:
-            del self._jobs[row.ticket]
-            events.append(Done(row.ticket))
-
-    def _drop(self, gone: Callable[[_Row], bool]) -> None:
-        places = [place for place, row in enumerate(self._live) if not gone(row)]
-        if len(places) < len(self._live):
-            self._live = [self._live[place] for place in places]
-            self._rows.keep(places)
+            del self._jobs[job.ticket]
+            self._events.append(Done(job.ticket))
 
 
-def _prompt_scores(prompt: Iterable[int], result: Prefilled, top: int) -> list[TokenScore]:
-    """One score per prompt token: each is judged by the logits of the position before it."""
-    ids = list(prompt)
-    values = log_probabilities(result.logits[:-1])
-    return [TokenScore(None), *(_score(row, token, top) for row, token in zip(values, ids[1:], strict=True))]
-
-
-def _score(values: NDArray[np.float64], token: int, top: int) -> TokenScore:
-    """The token's log-probability and the ``top`` most likely tokens, ties by id; the token itself is always listed."""
-    candidates = np.argpartition(-values, min(top, len(values) - 1))[: top + 1]
-    best = sorted(candidates.tolist(), key=lambda place: (-values[place], place))[:top]
-    if token not in best:
-        best.append(token)
-    return TokenScore(float(values[token]), tuple((place, float(values[place])) for place in best))
+def _packed(todo: Sequence[tuple[Segment, _Took]], most: int) -> Iterator[list[tuple[Segment, _Took]]]:
+    """The passes that run ``todo``, in order, of at most ``most`` tokens each."""
+    together: list[tuple[Segment, _Took]] = []
+    rows = 0
+    for item in todo:
+        length = len(item[0].tokens)
+        if together and rows + length > most:
+            yield together
+            together, rows = [], 0
+        together.append(item)
+        rows += length
+    if together:
+        yield together

@@ -24,9 +24,10 @@ class Vocabulary:
         self._tokenizer.no_truncation()
         self._byte_of = _byte_level_alphabet()
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text."""
-        return [list(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
+    def encode(self, texts: Sequence[str], *, bare: bool = False) -> list[list[int]]:
+        """Token ids of each text; ``bare``: without what the tokenizer puts around a text by itself."""
+        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=not bare)
+        return [list(encoding.ids) for encoding in encoded]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ``ids``; U+FFFD where they are not whole characters."""

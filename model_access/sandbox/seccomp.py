@@ -38,7 +38,7 @@ _SERVING = """
     futex futex_waitv set_robust_list get_robust_list rseq set_tid_address sched_yield sched_getaffinity
     sched_setaffinity sched_getparam sched_getscheduler getcpu
     rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack restart_syscall
-    clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times getrandom
+    clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time times setitimer getrandom
     getpid getppid gettid getuid geteuid getgid getegid getrusage sysinfo uname arch_prctl exit exit_group
 """
 

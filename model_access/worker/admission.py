@@ -12,12 +12,20 @@ def admit(request: GenerationRequest, prompts: Sequence[Sequence[int]], manifest
 
     Raises Invalid ``empty_prompt``, ``token_out_of_vocabulary``, ``prompt_too_long`` or ``nothing_to_do``.
     """
-    if request.max_tokens == 0 and not request.echo:
+    if request.max_tokens == 0 and not request.echo and not request.embed:
         raise Invalid(
             "nothing_to_do",
             "max_tokens is 0 and echo is off, so there would be no answer.",
             hint="Set echo to score the prompt, or max_tokens to at least 1.",
             param="max_tokens",
+        )
+    foreign = max(request.logit_bias, default=0)
+    if foreign >= manifest.vocabulary_size:
+        raise Invalid(
+            "token_out_of_vocabulary",
+            f"logit_bias names token {foreign}; this checkpoint's vocabulary ends at {manifest.vocabulary_size - 1}.",
+            hint="Name tokens of this checkpoint's own tokenizer.",
+            param="logit_bias",
         )
     for place, prompt in enumerate(prompts):
         if not prompt:

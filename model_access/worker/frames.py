@@ -12,6 +12,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from agreements.deciders import Value
 from agreements.errors import Invalid, TooLarge
+from model_access.build import Precision, Products
+from model_access.conversations import Conversation
 from model_access.generation import ChoiceDelta, GenerationRequest, TokenIds
 from model_access.manifest import Manifest
 
@@ -28,6 +30,7 @@ class Start(Value):
     """Base64 of the system-call filter; empty where the profile offers no isolation."""
     memory_limit_bytes: int = Field(gt=0)
     threads: int = Field(ge=1, le=256)
+    precision: Precision = Precision.FLOAT32
 
 
 class Submit(Value):
@@ -37,6 +40,16 @@ class Submit(Value):
     ticket: int = Field(ge=0)
     request: GenerationRequest
     """Its ``prompts`` are token ids only."""
+    holder: Annotated[str, Field(max_length=200)] | None = None
+    """Whose requests may share the work on a common beginning; ``None``: this one shares with no other."""
+
+
+class Render(Value):
+    """Lay a conversation out with the checkpoint's template."""
+
+    kind: Literal["render"] = "render"
+    ticket: int = Field(ge=0)
+    conversation: Conversation
 
 
 class Cancel(Value):
@@ -50,6 +63,7 @@ class Ready(Value):
     """The checkpoint is loaded."""
 
     kind: Literal["ready"] = "ready"
+    products: Products
 
 
 class Refused(Value):
@@ -76,15 +90,33 @@ class Ended(Value):
     index: int = Field(ge=0)
     token_ids: TokenIds
     """Every token generated."""
+    passed_over: int = Field(default=0, ge=0)
+    """Tokens of this prompt's other candidates, told with its first choice."""
 
 
 class Stopped(Value):
-    """A request was cancelled or failed inside the engine."""
+    """A request was cancelled, as the portal had asked."""
 
     kind: Literal["stopped"] = "stopped"
     ticket: int = Field(ge=0)
-    cancelled: bool
     completion_tokens: int = Field(ge=0)
+
+
+class Rendered(Value):
+    """A conversation as text."""
+
+    kind: Literal["rendered"] = "rendered"
+    ticket: int = Field(ge=0)
+    text: str
+
+
+class NotRendered(Value):
+    """The template did not lay a conversation out."""
+
+    kind: Literal["not_rendered"] = "not_rendered"
+    ticket: int = Field(ge=0)
+    message: Annotated[str, Field(max_length=500)]
+    """The template's own words; empty where it gave none."""
 
 
 class Alive(Value):
@@ -93,11 +125,11 @@ class Alive(Value):
     kind: Literal["alive"] = "alive"
 
 
-ToWorker = Annotated[Start | Submit | Cancel, Field(discriminator="kind")]
-FromWorker = Annotated[Ready | Refused | Piece | Ended | Stopped | Alive, Field(discriminator="kind")]
+ToWorker = Start | Submit | Render | Cancel
+FromWorker = Ready | Refused | Piece | Ended | Stopped | Rendered | NotRendered | Alive
 
-TO_WORKER: TypeAdapter[Start | Submit | Cancel] = TypeAdapter(ToWorker)
-FROM_WORKER: TypeAdapter[Ready | Refused | Piece | Ended | Stopped | Alive] = TypeAdapter(FromWorker)
+TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(Annotated[ToWorker, Field(discriminator="kind")])
+FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(Annotated[FromWorker, Field(discriminator="kind")])
 
 
 def encode(frame: Value) -> bytes:
@@ -126,7 +158,7 @@ def read_bytes(stream: IO[bytes]) -> bytes | None:
     return body
 
 
-def parse_from_worker(body: bytes) -> Ready | Refused | Piece | Ended | Stopped | Alive:
+def parse_from_worker(body: bytes) -> FromWorker:
     """What a worker says. Raises Invalid ``bad_frame``."""
     try:
         return FROM_WORKER.validate_json(body, strict=True)
@@ -134,7 +166,7 @@ def parse_from_worker(body: bytes) -> Ready | Refused | Piece | Ended | Stopped 
         raise Invalid("bad_frame", f"A worker's frame has {error.error_count()} faults.") from None
 
 
-def parse_to_worker(body: bytes) -> Start | Submit | Cancel:
+def parse_to_worker(body: bytes) -> ToWorker:
     """What the portal says. Raises Invalid ``bad_frame``."""
     try:
         return TO_WORKER.validate_json(body)

@@ -8,12 +8,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import IO
 
 import psutil
 
-from agreements.errors import ConcordatError, Invalid
+from agreements.errors import ConcordatError, Invalid, Unavailable
+from model_access.build import Precision, Products
+from model_access.conversations import Conversation
 from model_access.manifest import Manifest
 from model_access.sandbox import seccomp
 from model_access.sandbox.launcher import launch
@@ -21,12 +24,14 @@ from model_access.sandbox.profile import SandboxProfile
 from model_access.worker.frames import (
     Cancel,
     Ended,
+    NotRendered,
     Piece,
     Ready,
     Refused,
+    Render,
+    Rendered,
     Start,
     Stopped,
-    Submit,
     encode,
     parse_from_worker,
     read_bytes,
@@ -54,17 +59,24 @@ class WorkerProcess:
         *,
         memory_limit_bytes: int,
         threads: int,
+        precision: Precision,
         on_end: Callable[["WorkerProcess"], None],
     ) -> None:
         self.memory_limit_bytes = memory_limit_bytes
         self.started_at = self.last_heard = self.last_used = time.monotonic()
         self.state = WorkerState.STARTING
         self.end_code = "worker_died"
+        self.was_ready = False
+        """Whether it ever held the checkpoint."""
         self._profile, self._folder, self._manifest, self._threads = profile, folder, manifest, threads
+        self._precision = precision
+        self._products: Products | None = None
         self._on_end = on_end
-        self._lock = threading.Lock()  # guards _in_flight, _next_ticket and state
+        self._lock = threading.Lock()  # guards all of its state but the times
+        self._to_end = False
         self._in_flight: dict[int, tuple[InFlight, Ticket]] = {}
-        self._next_ticket = 0
+        self._called_off: dict[int, float] = {}
+        self._layouts: dict[int, Future[Rendered | NotRendered]] = {}
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints: deque[bytes] = deque(maxlen=_STDERR_TAIL_LINES)
@@ -77,8 +89,13 @@ class WorkerProcess:
 
     @property
     def in_flight(self) -> int:
-        """Requests not yet ended."""
-        return len(self._in_flight)
+        """Requests not yet ended, and conversations not yet laid out."""
+        return len(self._in_flight) + len(self._layouts)
+
+    def ignores_since(self) -> float | None:
+        """When the first request was called off that goes on all the same; ``None`` where none does."""
+        with self._lock:
+            return min(self._called_off.values(), default=None)
 
     @property
     def alive(self) -> bool:
@@ -101,45 +118,65 @@ class WorkerProcess:
                 continue
         return total
 
-    def submit(self, frame_for: Callable[[int], Submit], in_flight: InFlight) -> Ticket | None:
-        """Hand a request over; ``None`` if the worker has just ended. Raises TooLarge ``frame_too_large``."""
+    def submit(self, number: int, frame: bytes, in_flight: InFlight, ticket: Ticket) -> bool:
+        """Hand over an encoded Submit of that ticket number; False if the worker has ended or was told to."""
         with self._lock:
-            if not self.alive:
-                return None
-            number = self._next_ticket
-            frame = encode(frame_for(number))
-            self._next_ticket += 1
-            ticket = Ticket(lambda: self._cancel(number))
+            if not self.alive or self._to_end:
+                return False
             self._in_flight[number] = (in_flight, ticket)
             self.last_used = self.last_heard = time.monotonic()
         self._outbox.put(frame)
-        return ticket
+        return True
+
+    def cancel(self, number: int) -> None:
+        """Stop a request between two tokens."""
+        with self._lock:
+            if number not in self._in_flight:
+                return
+            self._called_off.setdefault(number, time.monotonic())
+        self._outbox.put(encode(Cancel(ticket=number)))
+
+    def render(self, number: int, conversation: Conversation) -> Future[Rendered | NotRendered] | None:
+        """Have a conversation laid out, under that ticket number; ``None`` if the worker has ended or was told to.
+
+        Raises TooLarge ``frame_too_large``. Unavailable arrives in the future where the worker ends before.
+        """
+        with self._lock:
+            if not self.alive or self._to_end:
+                return None
+            frame = encode(Render(ticket=number, conversation=conversation))
+            answer: Future[Rendered | NotRendered] = Future()
+            self._layouts[number] = answer
+            self.last_used = self.last_heard = time.monotonic()
+        self._outbox.put(frame)
+        return answer
 
     def kill(self, code: str) -> None:
         """End the process now; requests in flight fail with ``code``."""
         with self._lock:
             if self.alive:
                 self.end_code = code
-        if self._process is not None:
-            self._process.kill()
+            self._to_end = True
+            process = self._process
+        if process is not None:
+            process.kill()
 
     def join(self, timeout_s: float) -> None:
         """Wait until the process is gone and every request has had its last event."""
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
 
-    def _cancel(self, number: int) -> None:
-        self._outbox.put(encode(Cancel(ticket=number)))
-
     def _live(self) -> None:
         try:
-            self._process = launch(
-                self._profile, "model_access.worker", checkpoint_dir=self._folder, threads=self._threads
-            )
-            assert self._process.stdin and self._process.stdout and self._process.stderr  # noqa: S101, PT018 - pipes
-            for target, stream in ((self._write, self._process.stdin), (self._overhear, self._process.stderr)):
+            process = launch(self._profile, "model_access.worker", checkpoint_dir=self._folder, threads=self._threads)
+            with self._lock:
+                self._process, to_end = process, self._to_end
+            if to_end:
+                process.kill()  # whoever told it to end found no process
+            assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018 - pipes
+            for target, stream in ((self._write, process.stdin), (self._overhear, process.stderr)):
                 threading.Thread(target=target, args=(stream,), daemon=True).start()
-            self._read(self._process.stdout)
+            self._read(process.stdout)
         except ConcordatError as error:
             self._ended_because(error.code)
         finally:
@@ -153,6 +190,7 @@ class WorkerProcess:
                 inner_filter=base64.b64encode(inner).decode(),
                 memory_limit_bytes=self.memory_limit_bytes,
                 threads=self._threads,
+                precision=self._precision,
             )
         )
 
@@ -164,6 +202,8 @@ class WorkerProcess:
                 with self._lock:
                     self._require(self.state is WorkerState.STARTING)
                     self.state = WorkerState.READY
+                    self.was_ready = True
+                    self._products = frame.products
             elif isinstance(frame, Refused):
                 self._require(self.state is WorkerState.STARTING)
                 self._ended_because(frame.code)
@@ -173,6 +213,14 @@ class WorkerProcess:
                 self._deliver(frame)
 
     def _deliver(self, frame: object) -> None:
+        if isinstance(frame, Rendered | NotRendered):
+            with self._lock:
+                answer = self._layouts.pop(frame.ticket, None)
+                self.last_used = time.monotonic()
+            self._require(answer is not None)
+            assert answer is not None  # noqa: S101 - just required
+            answer.set_result(frame)
+            return
         if not isinstance(frame, Piece | Ended | Stopped):
             return
         entry = self._in_flight.get(frame.ticket)
@@ -182,14 +230,16 @@ class WorkerProcess:
         if isinstance(frame, Piece):
             in_flight.piece(frame)
         elif isinstance(frame, Stopped):
+            self._require(frame.ticket in self._called_off)
             in_flight.stopped(frame)
             self._forget(frame.ticket)
-        elif in_flight.ended(frame):
+        elif in_flight.ended(frame, self._products):
             self._forget(frame.ticket)
 
     def _forget(self, number: int) -> None:
         with self._lock:
             _, ticket = self._in_flight.pop(number)
+            self._called_off.pop(number, None)
             self.last_used = time.monotonic()
         ticket.ended()
 
@@ -200,7 +250,6 @@ class WorkerProcess:
 
     def _finish(self) -> None:
         with self._lock:
-            was_ready = self.state is WorkerState.READY
             self.state = WorkerState.FAILED
         self._outbox.put(None)
         if self._process is not None:
@@ -208,21 +257,19 @@ class WorkerProcess:
             self._process.wait()
             if self._process.stdout is not None:
                 _close(self._process.stdout)
-        if not was_ready and self.end_code not in ("stopped", "evicted"):
+        if not self.was_ready and self.end_code not in ("stopped", "evicted"):
             # Before it is ready a worker has seen no prompt, so what it said can be logged.
             said = b"".join(self._complaints).decode(errors="replace").strip()
             _log.warning("A model worker did not start (%s): %s", self.end_code, said[-2000:])
         with self._lock:
-            left = list(self._in_flight.values())
+            left, layouts = list(self._in_flight.values()), list(self._layouts.values())
             self._in_flight.clear()
+            self._layouts.clear()
+        code = self.end_code if self.end_code in _MESSAGES else "worker_died"
         for in_flight, ticket in left:
-            in_flight.fail(
-                self.end_code if self.end_code in _MESSAGES else "worker_died",
-                _MESSAGES.get(self.end_code, _MESSAGES["worker_died"]),
-                hint="Send the request again.",
-                retriable=True,
-            )
-            ticket.ended()
+            give_up(in_flight, ticket, self.end_code)
+        for answer in layouts:
+            answer.set_exception(Unavailable(code, _MESSAGES[code], hint="Send the request again.", retry_after_s=1.0))
         self._on_end(self)
 
     def _write(self, stream: IO[bytes]) -> None:
@@ -265,6 +312,17 @@ _MESSAGES = {
     "bad_checkpoint": "The checkpoint cannot be loaded.",
     "missing_tensor": "The checkpoint's weights are incomplete.",
 }
+
+
+def give_up(in_flight: InFlight, ticket: Ticket, code: str) -> None:
+    """End a request because of what became of its worker; it may be sent again."""
+    in_flight.fail(
+        code if code in _MESSAGES else "worker_died",
+        _MESSAGES.get(code, _MESSAGES["worker_died"]),
+        hint="Send the request again.",
+        retriable=True,
+    )
+    ticket.ended()
 
 
 def _close(stream: IO[bytes]) -> None:

@@ -1,7 +1,7 @@
 """What the applications behind the portal's addresses have in common."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
@@ -16,6 +16,9 @@ from portal.api.errors import Renderer, exception_handlers
 from portal.api.guards import BodyGuard, LastResort, NoStore
 from portal.composition import Portal
 
+AROUND_A_FILE: Final = 64 * 1024
+"""What a multipart body may have besides its file, in bytes."""
+
 
 def new_application(
     portal: Portal,
@@ -25,8 +28,11 @@ def new_application(
     description: str,
     render: Renderer,
     responses: dict[int | str, dict[str, Any]],
+    uploads: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """An application that reads strictly, refuses in one shape and serves its OpenAPI description and nothing else.
+
+    ``uploads`` are the addresses that take multipart bodies, and of how many bytes.
 
     The interactive documentation of FastAPI loads scripts from elsewhere, so it stays off.
     """
@@ -44,7 +50,7 @@ def new_application(
         middleware=[
             Middleware(LastResort, render=render),
             Middleware(NoStore),
-            Middleware(BodyGuard, max_bytes=portal.settings.max_body_bytes, render=render),
+            Middleware(BodyGuard, max_bytes=portal.settings.max_body_bytes, render=render, uploads=uploads or {}),
         ],
     )
     app.state.portal = portal

@@ -135,15 +135,21 @@ def refuse_cross_site(request: Request) -> None:
     if request.method in _SAFE_METHODS:
         return
     site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin", "")
-    own = urlsplit(origin).netloc == request.headers.get("host") if site is None else site == "same-origin"
-    if own:
+    own = _host_of(request.headers.get("origin", "")) if site is None else None
+    if site == "same-origin" or (own is not None and own == request.headers.get("host")):
         return
     raise Forbidden(
         "cross_site",
         "A change with a browser's session has to come from the portal's own pages.",
         hint="Send an access token instead: Authorization: Bearer <access token>.",
     )
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def operator_actor(portal: Portal) -> Actor:

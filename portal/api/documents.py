@@ -153,12 +153,23 @@ def _demo_entry(person: Person, roles: str, onward: str) -> str:
     )
 
 
-def sign_out_page(lab_name: str) -> Response:
-    """Asks before it ends the session, so that a link alone cannot."""
+def sign_out_page(lab_name: str, provider: str = "") -> Response:
+    """Asks before it ends the session, so that a link alone cannot.
+
+    ``provider``: where the account is by which they came, if they can sign out there too.
+    """
+    buttons = '<form method="post" action="/session/signout"><button class="primary">Sign out</button></form>'
+    if provider:
+        buttons = (
+            f"<p>You came by <strong>{escape(provider)}</strong>. Unless you sign out there too, whoever uses this "
+            "browser next comes in as you by one click.</p>"
+            '<form method="post" action="/session/signout">'
+            f'<button class="primary">Sign out here and at {escape(provider)}</button></form>'
+            '<form method="post" action="/session/signout?only=here"><button>Sign out here only</button></form>'
+        )
     body = (
         "<p>Your session ends here and now. Access tokens you issued go on working; revoke them on the Tokens page.</p>"
-        '<form method="post" action="/session/signout"><button class="primary">Sign out</button></form>'
-        '<p class="after"><a href="/">Stay signed in</a></p>'
+        f'{buttons}<p class="after"><a href="/">Stay signed in</a></p>'
     )
     return HTMLResponse(_document("Sign out?", body, lab_name))
 

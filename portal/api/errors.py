@@ -26,6 +26,7 @@ from agreements.errors import (
     Unauthenticated,
     Unavailable,
     VerificationError,
+    Withdrawn,
 )
 
 STATUSES: Mapping[type[ConcordatError], HTTPStatus] = {
@@ -76,6 +77,8 @@ class Problem(BaseModel):
     fixer: Fixer = Fixer.CALLER
     param: str | None = None
     """The input field at fault, where there is one."""
+    reason: str | None = None
+    """For ``access_withdrawn``: the code of the condition that failed while it ran."""
 
 
 def status_of(error: ConcordatError) -> HTTPStatus:
@@ -98,6 +101,7 @@ def problem_response(error: ConcordatError) -> Response:
         hint=error.hint,
         fixer=error.fixer,
         param=error.param,
+        reason=_reason_of(error),
     )
     return JSONResponse(
         problem.model_dump(mode="json", exclude_none=True),
@@ -110,14 +114,18 @@ def problem_response(error: ConcordatError) -> Response:
 def openai_body(error: ConcordatError) -> dict[str, Any]:
     """The refusal as the OpenAI API words one; what clients show is ``message``, so the hint is part of it."""
     kinds = (_OPENAI_TYPES[kind] for kind in type(error).__mro__ if kind in _OPENAI_TYPES)
-    return {
-        "error": {
-            "message": str(error),
-            "type": next(kinds, "invalid_request_error"),
-            "param": error.param,
-            "code": error.code,
-        }
+    body = {
+        "message": str(error),
+        "type": next(kinds, "invalid_request_error"),
+        "param": error.param,
+        "code": error.code,
     }
+    reason = _reason_of(error)
+    return {"error": body if reason is None else {**body, "reason": reason}}
+
+
+def _reason_of(error: ConcordatError) -> str | None:
+    return error.reason if isinstance(error, Withdrawn) else None
 
 
 def openai_response(error: ConcordatError) -> Response:

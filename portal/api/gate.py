@@ -4,6 +4,7 @@ Streamlit is told the session's id by a header that only this gate sets, and the
 every run: what is decided here keeps strangers out, and decides nothing else.
 """
 
+import re
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -34,6 +35,7 @@ _CLOSED: Final = (
 )
 """What Streamlit offers besides, and the portal does not: sessions of its own, and a view of its insides."""
 
+_ONE_WORD: Final = re.compile(r"/([A-Za-z][A-Za-z_-]*)/?")
 _POLICY_VIOLATION: Final = 1008
 
 
@@ -53,7 +55,12 @@ class ScreenGate:
         headers = Headers(scope=scope)
         scope = _without_claim(scope)
         if path.startswith(_CLOSED):
-            await _refuse(scope, receive, send, NotFound("no_such_route", "There is nothing at this address."))
+            await _refuse(
+                scope,
+                receive,
+                send,
+                NotFound("no_such_route", "There is nothing at this address.", hint="See /api/openapi.json."),
+            )
             return
         if scope["type"] == "websocket" and not _same_origin(headers):
             await _refuse(scope, receive, send, _not_signed_in())
@@ -61,6 +68,11 @@ class ScreenGate:
         session_id = await run_in_threadpool(self._session, headers)
         if session_id is None and not path.startswith(_OPEN):
             await _refuse(scope, receive, send, _not_signed_in())
+            return
+        meant = _meant(path)
+        if meant != path and _opens_a_page(scope):
+            onward = RedirectResponse(meant + _query(scope), status_code=303, headers={"cache-control": "no-store"})
+            await onward(scope, receive, send)
             return
         if session_id is not None:
             scope["headers"] = [*scope["headers"], (SESSION_HEADER.encode(), session_id.encode())]
@@ -106,14 +118,32 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Concordat
 
 
 def _answer(scope: Scope, refusal: ConcordatError) -> Response:
-    headers = Headers(scope=scope)
-    opens_a_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
-    if not (isinstance(refusal, Unauthenticated) and opens_a_page):
+    if not (isinstance(refusal, Unauthenticated) and _opens_a_page(scope)):
         return problem_response(refusal)
-    query = scope.get("query_string", b"").decode("latin-1")
-    target = scope["path"] + (f"?{query}" if query else "")
+    target = scope["path"] + _query(scope)
     onward = "" if target == "/" else f"?next={quote(target, safe='')}"
     return RedirectResponse(f"/session/login{onward}", status_code=303, headers={"cache-control": "no-store"})
+
+
+def _opens_a_page(scope: Scope) -> bool:
+    """Whether a browser asks for it as a page of its own."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return False
+    return "text/html" in Headers(scope=scope).get("accept", "")
+
+
+def _query(scope: Scope) -> str:
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"?{query}" if query else ""
+
+
+def _meant(path: str) -> str:
+    """The address as screens have theirs: one word, small, joined by hyphens; of any other kind it stays as it is.
+
+    Streamlit would show Home under a misspelt one, and put what was asked for out of the address.
+    """
+    found = _ONE_WORD.fullmatch(path)
+    return f"/{found[1].lower().replace('_', '-')}" if found else path
 
 
 def _not_signed_in() -> Unauthenticated:

@@ -3,7 +3,8 @@
 import logging
 import secrets
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +18,7 @@ from portal.api.errors import Renderer, internal_error
 logger = logging.getLogger(__name__)
 
 _JSON = "application/json"
+_MULTIPART = "multipart/form-data"
 _FORM = "application/x-www-form-urlencoded"
 _INLINE_JSON_BYTES: Final = 16 * 1024
 
@@ -28,11 +30,21 @@ class BodyGuard:
     given twice, NaN, half a surrogate pair) or that is nested without end is refused with its own code.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, render: Renderer, takes_forms: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        render: Renderer,
+        takes_forms: bool = False,
+        uploads: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """``uploads`` are the paths at which a multipart body may come, with how many bytes it may have there."""
         self._app = app
         self._max_bytes = max_bytes
         self._render = render
         self._takes_forms = takes_forms
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its body already read, or refuse it."""
@@ -40,20 +52,23 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         try:
-            body = await self._read(Headers(scope=scope), receive)
+            headers = Headers(scope=scope)
+            uploaded = self._uploads.get(scope["path"]) if _kind_of(headers) == _MULTIPART else None
+            body = await self._read(headers, receive, self._max_bytes if uploaded is None else uploaded)
             if body is None:
                 return
-            await self._check(Headers(scope=scope), body)
+            if uploaded is None:
+                await self._check(headers, body)
         except ConcordatError as refusal:
             await self._render(refusal)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+    async def _read(self, headers: Headers, receive: Receive, most: int) -> bytes | None:
         """The whole body, or None where the client went away before its end."""
         announced = headers.get("content-length", "")
-        if announced.isascii() and announced.isdigit() and int(announced) > self._max_bytes:
-            raise self._too_large()
+        if announced.isascii() and announced.isdigit() and int(announced) > most:
+            raise _too_large(most)
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -62,8 +77,8 @@ class BodyGuard:
                 return None
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
-            if size > self._max_bytes:
-                raise self._too_large()
+            if size > most:
+                raise _too_large(most)
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)
@@ -71,7 +86,7 @@ class BodyGuard:
     async def _check(self, headers: Headers, body: bytes) -> None:
         if not body:
             return
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = _kind_of(headers)
         if kind == _FORM and self._takes_forms:
             return
         if kind != _JSON:
@@ -81,8 +96,13 @@ class BodyGuard:
         else:
             await run_in_threadpool(parse_json, body, self._max_bytes)
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge("body_too_large", f"The body is over the limit of {self._max_bytes:,} bytes.")
+
+def _kind_of(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge("body_too_large", f"The body is over the limit of {most:,} bytes.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

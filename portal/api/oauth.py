@@ -11,6 +11,7 @@ from starlette.routing import Route
 from agreements.areas import Area
 from agreements.errors import ConcordatError, Conflict, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from agreements.jose import ED25519, ES256
+from agreements.narrowing import LIMITS
 from agreements.tokens import ALGORITHM, DETAILS_TYPE, AuthorizationDetails
 from portal.api.application import new_pages
 from portal.api.auth import holder_of, no_credential, presented
@@ -20,7 +21,11 @@ from portal.api.forms import read_form
 from portal.composition import Portal
 from portal.services.oauth import GRANT_TYPES
 from portal.services.refresh import REFRESH_PREFIX
-from portal.services.tokens import Authenticated
+from portal.services.token_claims import moment
+from portal.services.token_standing import Standing
+
+WHY_NOT = "concordat_reason"
+"""The member by which an inactive token says why (RFC 7662 section 2.2 lets members be added)."""
 
 _SIGNED = [ED25519, ES256]
 
@@ -75,7 +80,7 @@ def create_oauth(portal: Portal) -> Starlette:
         return Response()
 
     async def introspect(request: Request) -> Response:
-        """RFC 7662, for one's own tokens and for coordinators; anyone else learns that it is not active.
+        """RFC 7662, for whom the token concerns and for coordinators; anyone else learns that it is not active.
 
         Who asks shows a token of their own, or is a program and proves that as at the token endpoint.
         """
@@ -111,22 +116,21 @@ def _introspect(portal: Portal, request: Request, form: dict[str, str]) -> dict[
         if shown is None:
             raise no_credential()
         asking = holder_of(portal, request, *shown).actor
-    try:
-        known = portal.tokens.look_up(form["token"])
-    except Unauthenticated:
+    found = portal.token_standings.introspect(asking, form["token"])
+    if found is None:
         return {"active": False}
-    concerned = {known.record.person_id, *known.record.granted_by}
-    if not (asking.is_coordinator or asking.person_id in concerned):
-        return {"active": False}
-    return _active(portal, known)
+    if found.why_not is not None:
+        # RFC 7662 advises against saying why; whom the token concerns sees the same on the Tokens page.
+        return {"active": False, WHY_NOT: found.why_not.model_dump(mode="json")}
+    return _active(portal, found)
 
 
-def _active(portal: Portal, known: Authenticated) -> dict[str, Any]:
-    record = known.record
+def _active(portal: Portal, found: Standing) -> dict[str, Any]:
+    record = found.record
     details = AuthorizationDetails.of(
         record.narrowing,
         grant_id=record.grant_id,
-        agreement_digest=known.actor.agreement_digest,
+        agreement_digest=found.agreement_digest,
         purpose=record.purpose,
     )
     answer: dict[str, Any] = {
@@ -135,7 +139,7 @@ def _active(portal: Portal, known: Authenticated) -> dict[str, Any]:
         "sub": record.subject_id,
         "client_id": record.person_id,
         "jti": record.id,
-        "exp": int(known.expires_at.timestamp()),
+        "exp": int(moment(record.expires_at).timestamp()),
         "token_type": "DPoP" if record.key_thumbprint else "Bearer",
         "authorization_details": [details.model_dump(mode="json", exclude_none=True)],
     }
@@ -167,10 +171,7 @@ _CODES = {
 }
 """OAuth's word for a refusal (RFC 6749 section 5.2, RFC 8693, RFC 9396, RFC 9449), by its code."""
 
-_ABOUT_DETAILS = frozenset(
-    {"authorization_details", "grant_id", "purpose", "checkpoints", "operations", "purposes", "token_budget"}
-    | {"requests_per_minute"}
-)
+_ABOUT_DETAILS = frozenset({"authorization_details", *AuthorizationDetails.model_fields, *LIMITS})
 
 
 def _oauth_response(error: ConcordatError) -> Response:
@@ -192,7 +193,7 @@ def _oauth_response(error: ConcordatError) -> Response:
 def _kind(error: ConcordatError) -> str:
     if error.code in _CODES:
         return _CODES[error.code]
-    if error.param in _ABOUT_DETAILS:
+    if (error.param or "").split(".")[0] in _ABOUT_DETAILS:
         return "invalid_authorization_details"
     match error:
         case Unauthenticated():

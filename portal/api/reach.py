@@ -8,14 +8,15 @@ from typing import Final
 from fastapi import Request
 
 from agreements.actors import Actor
-from agreements.areas import Area
-from agreements.errors import Fixer, Forbidden
+from agreements.areas import Area, outside
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 AREAS: Final = {
     "/v1": Area.RUN,
     "/api/runs": Area.RUN,
+    "/api/batches": Area.RUN,
+    "/api/presets": Area.RUN,
     "/api/findings": Area.EVIDENCE,
     "/api/norms": Area.EVIDENCE,
     "/api/release": Area.RELEASE,
@@ -29,6 +30,7 @@ AREAS: Final = {
     "/api/agreements": Area.ACCESS,
     "/api/duties": Area.ACCESS,
     "/api/publications": Area.ACCESS,
+    "/api/access": Area.ACCESS,
     "/api/grants": Area.ACCESS,
     "/api/token-keys": Area.ACCESS,
     "/api/notices": Area.ACCESS,
@@ -51,15 +53,6 @@ def area_of(method: str, path: str) -> Area | None:
 
 def refuse_outside(actor: Actor, request: Request) -> None:
     """Refuse a request for which the actor's token is not. Raises Forbidden ``insufficient_scope``."""
-    if actor.areas is None:
-        return
-    area = area_of(request.method, request.url.path)
-    if area is not None and area.value in actor.areas:
-        return
-    asked = f"the area {area.value!r}" if area is not None else "all of a role"
-    raise Forbidden(
-        "insufficient_scope",
-        f"The access token is for {', '.join(sorted(actor.areas))}; this request needs {asked}.",
-        hint="Issue a token for that area on the Tokens page.",
-        fixer=Fixer.CALLER,
-    )
+    refusal = outside(actor.areas, area_of(request.method, request.url.path))
+    if refusal is not None:
+        raise refusal

@@ -7,9 +7,12 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
+from agreements.errors import NotFound
 from portal.api.auth import OperatorKey
 from portal.api.errors import exception_handlers, problem_response
 from portal.api.gate import ScreenGate
@@ -22,6 +25,9 @@ from portal.api.session import create_session
 from portal.api.shell import HostCheck, SecurityHeaders
 from portal.composition import Portal
 from portal.config import Settings
+
+_ASKED_OF_OTHERS = ("/tokenizer_info", "/tokenize", "/detokenize")
+"""Where harnesses look for vLLM's tokenizer; a page of screens in answer would stop them."""
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -40,6 +46,7 @@ def create_app(portal: Portal, *, with_screens: bool = True, operator: OperatorK
         Mount("/.well-known", create_well_known(portal)),
         Mount("/oauth", create_oauth(portal)),
         health_route(portal),
+        *(Route(path, _nothing_here, methods=["GET", "POST"]) for path in _ASKED_OF_OTHERS),
     ]
     lifespan: Lifespan = _no_lifespan
     if with_screens:
@@ -76,6 +83,12 @@ def _screens(portal: Portal) -> tuple[ASGIApp, Lifespan]:
     # Streamlit resolves a relative path against wherever the process was started.
     screens = streamlit.App(Path(pages.__file__).parent / "app.py")
     return screens, screens.lifespan()
+
+
+async def _nothing_here(_request: Request) -> Response:
+    raise NotFound(
+        "no_such_route", "There is no tokenizer at this address.", hint="GET /v1/models/{model}/tokenizer gives it."
+    )
 
 
 @asynccontextmanager

@@ -77,7 +77,7 @@ def serve(portal: Portal, *, on_ready: Callable[[], None] = lambda: None, with_s
         )
         port = listener.getsockname()[1]
         note = RunningPortal(pid=os.getpid(), port=port, base_url=settings.url, operator_secret=secret)
-        with _note(settings.data_dir, note), _clockwork(portal):
+        with _note(settings.data_dir, note), _clockwork(portal), portal.batch_runner.running():
             _Server(config, on_ready).run(sockets=[listener])
 
 

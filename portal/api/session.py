@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from agreements.actors import Actor, Channel
-from agreements.errors import ConcordatError, Forbidden, Unauthenticated
+from agreements.errors import ConcordatError, Forbidden, Invalid, Unauthenticated
 from agreements.people import Person
 from portal.api.application import new_pages
 from portal.api.auth import SESSION_COOKIE, operator_actor, refuse_cross_site
@@ -49,7 +49,7 @@ def create_session(portal: Portal) -> Starlette:
             Route("/invitation", pages.invitation, methods=["GET"]),
             Route("/invitation", pages.accept, methods=["POST"]),
             Route("/oidc/start", pages.oidc_start),
-            Route("/oidc/callback", pages.oidc_callback),
+            Route("/oidc/callback/{provider_id}", pages.oidc_callback),
             Route("/oidc/leave", pages.oidc_leave),
             Route("/oidc/keys", pages.oidc_keys),
             Route("/enter", pages.enter),
@@ -134,7 +134,8 @@ class _SessionPages:
         finish = partial(self._portal.oidc.finish, browser=_browser(request))
         cookie = request.cookies.get(ATTEMPT_COOKIE, "")
         try:
-            entered = await run_in_threadpool(finish, cookie, dict(request.query_params))
+            answer = _once_each(request)
+            entered = await run_in_threadpool(finish, cookie, request.path_params["provider_id"], answer)
             response = await self._welcome(request, entered.signed_in, entered.onward)
         except ConcordatError as refusal:
             response = refusal_page(refusal, self._portal.settings.lab_name)
@@ -143,14 +144,20 @@ class _SessionPages:
 
     async def oidc_leave(self, request: Request) -> Response:
         """Sign out at the identity provider too, where the session of this browser has ended here."""
-        target = None
-        if await run_in_threadpool(self._present, request) is None:
-            secret = request.cookies.get(SESSION_COOKIE, "")
-            session_id = self._portal.sign_in.session_id(secret)
-            target = await run_in_threadpool(self._portal.oidc.leaving, session_id)
-        response = RedirectResponse(target or "/session/login", status_code=303)
+        if await run_in_threadpool(self._present, request) is not None:
+            return RedirectResponse("/session/login", status_code=303)
+        session_id = self._portal.sign_in.session_id(request.cookies.get(SESSION_COOKIE, ""))
+        if await run_in_threadpool(self._portal.sessions.provider_of, session_id) is None:
+            return RedirectResponse("/session/login", status_code=303)
+        target = await run_in_threadpool(self._portal.oidc.leaving, session_id)
         if target is not None:
-            self._forget(response)
+            response: Response = RedirectResponse(target, status_code=303)
+        else:
+            note = (
+                "You are signed out here. Your identity provider has no sign-out that a portal can use: sign out there."
+            )
+            response = await self._sign_in_page("/", note)
+        self._forget(response)
         return response
 
     async def oidc_keys(self, _request: Request) -> Response:
@@ -186,9 +193,11 @@ class _SessionPages:
         signed_in = await run_in_threadpool(enter, form["person_id"])
         return await self._welcome(request, signed_in, _local(form.get("next")))
 
-    async def ask_sign_out(self, _request: Request) -> Response:
-        """A page with the button that signs out."""
-        return sign_out_page(self._portal.settings.lab_name)
+    async def ask_sign_out(self, request: Request) -> Response:
+        """A page with the button that signs out, here and where the account is."""
+        session_id = self._portal.sign_in.session_id(request.cookies.get(SESSION_COOKIE, ""))
+        provider = await run_in_threadpool(self._portal.oidc.signs_out_at, session_id)
+        return sign_out_page(self._portal.settings.lab_name, provider)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session, here and on the server."""
@@ -198,7 +207,7 @@ class _SessionPages:
         provider_id = await run_in_threadpool(
             self._portal.sessions.provider_of, self._portal.sign_in.session_id(secret)
         )
-        if provider_id is not None:
+        if provider_id is not None and request.query_params.get("only") != "here":
             return farewell_page(self._portal.settings.lab_name)
         response = RedirectResponse("/session/login", status_code=303)
         self._forget(response)
@@ -252,6 +261,14 @@ class _SessionPages:
             for person in self._portal.people.list(operator_actor(self._portal))
             if person.deactivated_at is None
         ]
+
+
+def _once_each(request: Request) -> dict[str, str]:
+    """The query, in which nothing may have two readings (RFC 6749, section 3.1). Raises Invalid."""
+    pairs = request.query_params.multi_items()
+    if len(pairs) != len(dict(pairs)):
+        raise Invalid("parameter_repeated", "Something in the answer is given twice.", hint="Begin again.")
+    return dict(pairs)
 
 
 async def _style(_request: Request) -> Response:

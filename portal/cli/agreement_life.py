@@ -8,7 +8,8 @@ from agreements.clauses import SuspensionReason
 from agreements.errors import Conflict
 from agreements.scopes import Operation
 from portal.cli.connection import Connection, connected
-from portal.cli.options import DATA, AgreementId, AsJson, DataDir, Reason
+from portal.cli.foresight import goes_on, of_agreement
+from portal.cli.options import DATA, AgreementId, AsJson, DataDir, Preview, Reason, Yes
 from portal.cli.output import Output, plain
 
 Statement = Annotated[str, typer.Option("--statement", help="What happened, in words that both sides read.")]
@@ -34,17 +35,19 @@ def suspend(
     agreement_id: AgreementId,
     reason: Annotated[SuspensionReason, typer.Option("--reason", help="Why, as a code.")],
     statement: Statement,
+    preview: Preview = False,
+    yes: Yes = False,
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Stop all access under an agreement, after the notice it sets."""
-    body = {"reason": reason.value, "statement": statement}
+    """Stop all access under an agreement, after the notice it sets; you see first what that stops, and when."""
+    body, output = {"reason": reason.value, "statement": statement}, Output(as_json=as_json)
     with connected(data) as portal:
+        if not _wanted(portal, output, agreement_id, "suspend", reason=reason.value, preview=preview, yes=yes):
+            return
         answer = portal.post("agreements", agreement_id, "suspensions", body=body)
     made = answer["suspensions"][-1]
-    Output(as_json=as_json).done(
-        answer, f"{answer['id']}: suspension {made['number']} takes effect {plain(made['takes_effect_at'])}."
-    )
+    output.done(answer, f"{answer['id']}: suspension {made['number']} takes effect {plain(made['takes_effect_at'])}.")
 
 
 def lift(
@@ -99,19 +102,19 @@ def narrow(
         int, typer.Option("--requests-per-minute", min=1, help="How fast each grant may still be used.")
     ],
     statement: Statement,
+    preview: Preview = False,
+    yes: Yes = False,
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Cut access down to some operations and a slower rate."""
-    body = {
-        "operations": [operation.value for operation in operations],
-        "requests_per_minute": requests_per_minute,
-        "statement": statement,
-    }
+    """Cut access down to some operations and a slower rate; you see first what each grant loses."""
+    left, output = [operation.value for operation in operations], Output(as_json=as_json)
+    body = {"operations": left, "requests_per_minute": requests_per_minute, "statement": statement}
     with connected(data) as portal:
+        if not _wanted(portal, output, agreement_id, "narrow", operation=left, preview=preview, yes=yes):
+            return
         answer = portal.post("agreements", agreement_id, "narrowings", body=body)
-    left = ", ".join(answer["narrowings"][-1]["operations"])
-    Output(as_json=as_json).done(answer, f"{answer['id']}: access is narrowed to {left}.")
+    output.done(answer, f"{answer['id']}: access is narrowed to {', '.join(answer['narrowings'][-1]['operations'])}.")
 
 
 def widen(agreement_id: AgreementId, reason: Reason, data: DataDir = DATA, as_json: AsJson = False) -> None:
@@ -121,11 +124,21 @@ def widen(agreement_id: AgreementId, reason: Reason, data: DataDir = DATA, as_js
     Output(as_json=as_json).done(answer, f"{answer['id']}: access is as wide as the agreement again.")
 
 
-def terminate(agreement_id: AgreementId, reason: Reason, data: DataDir = DATA, as_json: AsJson = False) -> None:
-    """End an agreement in force; every grant under it ends with the next request."""
+def terminate(
+    agreement_id: AgreementId,
+    reason: Reason,
+    preview: Preview = False,
+    yes: Yes = False,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """End an agreement in force and every grant under it, for good; you see first what ends and what falls due."""
+    output = Output(as_json=as_json)
     with connected(data) as portal:
+        if not _wanted(portal, output, agreement_id, "terminate", preview=preview, yes=yes):
+            return
         answer = portal.post("agreements", agreement_id, "terminate", body={"reason": reason})
-    Output(as_json=as_json).done(answer, f"{answer['id']} is terminated.")
+    output.done(answer, f"{answer['id']} is terminated.")
 
 
 def close(
@@ -134,14 +147,34 @@ def close(
         bool, typer.Option("--fulfilled/--not-fulfilled", help="Whether everything owed under it was done.")
     ],
     note: Annotated[str, typer.Option("--note", help="What goes into the record with it.")] = "",
+    preview: Preview = False,
+    yes: Yes = False,
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Close the books of an agreement that ended."""
+    """Close the books of an agreement that ended; you see first what stays open on record."""
+    output = Output(as_json=as_json)
     with connected(data) as portal:
+        if not _wanted(portal, output, agreement_id, "close", preview=preview, yes=yes):
+            return
         answer = portal.post("agreements", agreement_id, "close", body={"fulfilled": fulfilled, "note": note})
     how = "fulfilled" if answer["fulfilled"] else "not fulfilled"
-    Output(as_json=as_json).done(answer, f"{answer['id']} is closed as {how}.")
+    output.done(answer, f"{answer['id']} is closed as {how}.")
+
+
+def _wanted(
+    portal: Connection,
+    output: Output,
+    agreement_id: str,
+    action: str,
+    *,
+    preview: bool,
+    yes: bool,
+    **told: object,
+) -> bool:
+    found = portal.get("agreements", agreement_id, "consequences", action=action, **told)
+    question = f"{action.capitalize()} agreement {agreement_id}?"
+    return goes_on(output, found, of_agreement(found), question, preview=preview, yes=yes)
 
 
 def _standing(portal: Connection, agreement_id: str, number: int | None) -> str:
@@ -151,7 +184,11 @@ def _standing(portal: Connection, agreement_id: str, number: int | None) -> str:
     suspensions: list[dict[str, Any]] = portal.get("agreements", agreement_id)["suspensions"]
     standing = [entry["number"] for entry in suspensions if entry["lifted_at"] is None]
     if not standing:
-        raise Conflict("not_suspended", f"Agreement {agreement_id} is under no suspension.")
+        raise Conflict(
+            "not_suspended",
+            f"Agreement {agreement_id} is under no suspension.",
+            hint="concordat agreement show ID says how it stands.",
+        )
     if len(standing) > 1:
         raise Conflict(
             "several_suspensions",

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from portal.cli.connection import connected
+from portal.cli.foresight import of_agreement
 from portal.cli.options import DATA, AgreementId, AsJson, DataDir
 from portal.cli.output import Output, Passage
 
@@ -96,18 +97,7 @@ def consequences(
     """Show what an act would bring about; nothing is done."""
     with connected(data) as portal:
         answer = portal.get("agreements", agreement_id, "consequences", action=action)
-    output = Output(as_json=as_json)
-    output.fields(
-        answer,
-        (
-            ("tokens that stop", "tokens"),
-            ("runs under way", "runs"),
-            ("schedules that stop", "schedules"),
-            ("what falls due", "duties"),
-        ),
-    )
-    if not as_json and answer["grants"]:
-        output.table(answer, answer["grants"], _FATES)
+    Output(as_json=as_json).lines(answer, of_agreement(answer))
 
 
 def _compared(change: dict[str, Any]) -> Iterator[tuple[str, Passage, Passage]]:

@@ -8,9 +8,10 @@ import typer
 
 from agreements.agreement import AgreementStatus
 from agreements.canonical import parse_json
-from agreements.clauses import Form, parse_clauses
+from agreements.clauses import Form
 from agreements.errors import Conflict, Invalid
 from portal.cli import agreement_life, agreement_talk, agreement_views, signing
+from portal.cli.agreement_text import show_clauses
 from portal.cli.connection import Connection, connected
 from portal.cli.keyfiles import read_bytes, write_out
 from portal.cli.options import DATA, AgreementId, AsJson, DataDir, OutFile, Reason
@@ -69,7 +70,11 @@ def _version(portal: Connection, agreement_id: str, version: int | None, proposa
         return version
     number: int | None = portal.get("agreements", agreement_id)["proposal"]
     if number is None:
-        raise Conflict("no_proposal", f"No text of agreement {agreement_id} is under negotiation.")
+        raise Conflict(
+            "no_proposal",
+            f"No text of agreement {agreement_id} is under negotiation.",
+            hint="Leave out --proposal for the text that stands.",
+        )
     return number
 
 
@@ -118,18 +123,7 @@ def show(
     if not as_json:
         if document["title"] != answer["title"]:
             output.fields(document, (("title of this version", "title"),))
-        for number, clause in enumerate(document["clauses"], start=1):
-            _clause(output, number, clause)
-
-
-def _clause(output: Output, number: int, clause: dict[str, Any]) -> None:
-    """The words, all the data whether or not the words cite it, and what software does about it."""
-    (read,) = parse_clauses([clause["data"]])
-    told = {"": clause["text"]} | {f"in data: {one.label.lower()}": one.words for one in read.data_fields()}
-    for effect in read.effects():
-        said = told.get(effect.kind.value)
-        told[effect.kind.value] = f"{said} {effect.summary}" if said else effect.summary
-    output.fields(told, [(name, name) for name in told], title=f"\n{number}. {read.title} ({read.kind})")
+        show_clauses(output, document)
 
 
 @app.command("draft")

@@ -7,11 +7,15 @@ from typer.core import TyperGroup
 
 from agreements.errors import ConcordatError, Unavailable
 from portal.cli import (
+    access,
+    access_requests,
     agreements,
+    batches,
     campaigns,
     checkpoints,
     doctor,
     duties,
+    explaining,
     findings,
     grants,
     identity_providers,
@@ -24,6 +28,7 @@ from portal.cli import (
     notices,
     passports,
     people,
+    presets,
     programs,
     publications,
     release,
@@ -31,8 +36,10 @@ from portal.cli import (
     sessions,
     templates,
     tokens,
+    usage,
     verify,
     webhooks,
+    workers,
 )
 from portal.cli.output import show_refusal, wants_json
 
@@ -81,6 +88,7 @@ verify.register(app)
 keeping.register(app)
 doctor.register(app)
 duties.register(app)
+explaining.register(access.app)
 for name, commands in (
     ("institution", institutions.app),
     ("passport", passports.app),
@@ -93,10 +101,16 @@ for name, commands in (
     ("agreement", agreements.app),
     ("duty", duties.app),
     ("campaign", campaigns.app),
+    ("request", access_requests.app),
     ("grant", grants.app),
     ("token", tokens.app),
     ("program", programs.app),
     ("run", runs.app),
+    ("preset", presets.app),
+    ("batch", batches.app),
+    ("workers", workers.app),
+    ("usage", usage.app),
+    ("access", access.app),
     ("finding", findings.app),
     ("norm", norms.app),
     ("release", release.app),

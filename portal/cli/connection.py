@@ -5,9 +5,11 @@ import os
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agreements.canonical import b64encode
 from agreements.errors import (
     ConcordatError,
     Conflict,
@@ -19,6 +21,7 @@ from agreements.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    VerificationError,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +44,21 @@ TOKEN_VARIABLE = "CONCORDAT_TOKEN"  # noqa: S105 - the name of a variable
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}  # noqa: S104 - read, not listened on
 
 
+Files = Mapping[str, tuple[str, bytes]]
+"""Uploads of a multipart body by field: name and bytes."""
+
+
 class _Send(Protocol):
-    def __call__(self, method: str, path: str, json: object, params: Mapping[str, Any]) -> "httpx.Response": ...
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Mapping[str, Any] | None = None,
+        files: Files | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> "httpx.Response": ...
 
 
 class Connection:
@@ -59,17 +75,47 @@ class Connection:
         """POST ``/api/…``. Raises the portal's refusal."""
         return self._object(self._call("POST", path, body, {}))
 
+    def upload(self, *path: str, filename: str, content: bytes, **params: object) -> dict[str, Any]:
+        """POST a file to ``/api/…``. Raises the portal's refusal."""
+        return self._object(self._call("POST", path, None, params, {"file": (filename, content)}))
+
     def put(self, *path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """PUT ``/api/…``. Raises the portal's refusal."""
         return self._object(self._call("PUT", path, body, {}))
 
     def fetch(self, *path: str, **params: object) -> bytes:
-        """The bytes of a file at ``/api/…``. Raises the portal's refusal."""
-        return self._call("GET", path, None, params).content
+        """The bytes of a file at ``/api/…``. Raises the portal's refusal.
 
-    def _call(self, method: str, path: tuple[str, ...], body: object, params: Mapping[str, object]) -> "httpx.Response":
+        Raises VerificationError ``digest_mismatch`` where they are not those whose digest (RFC 9530) came with them.
+        """
+        response = self._call("GET", path, None, params)
+        digest = response.headers.get("repr-digest")
+        if digest is not None and digest != f"sha-256=:{b64encode(sha256(response.content).digest())}:":
+            raise VerificationError(
+                "digest_mismatch", "The file did not arrive as it was sent.", hint="Ask for it again."
+            )
+        return response.content
+
+    def ask(self, *path: str, body: Mapping[str, object], purpose: str | None = None) -> dict[str, Any]:
+        """POST ``/v1/…``; what ran a model is answered with its ``run_id`` beside. Raises the portal's refusal."""
+        headers = {} if purpose is None else {"x-concordat-purpose": purpose}
+        response = self._send("POST", "/v1/" + "/".join(path), json=body, headers=headers)
+        if response.is_error:
+            raise _refusal(response)
+        answer, run_id = self._object(response), response.headers.get("x-concordat-run")
+        return answer if run_id is None else {**answer, "run_id": run_id}
+
+    def _call(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        body: object,
+        params: Mapping[str, object],
+        files: Files | None = None,
+    ) -> "httpx.Response":
         address = "/api/" + "/".join(urllib.parse.quote(part, safe="") for part in path)
-        response = self._send(method, address, body, {name: one for name, one in params.items() if one is not None})
+        given = {name: one for name, one in params.items() if one is not None}
+        response = self._send(method, address, json=body, params=given, files=files)
         if response.is_error:
             raise _refusal(response)
         return response
@@ -105,9 +151,9 @@ def _over_http(settings: "Settings", running: "RunningPortal") -> Iterator[Conne
         base_url=f"http://{host}:{running.port}", headers=headers, trust_env=False, timeout=httpx.Timeout(10, read=None)
     ) as client:
 
-        def send(method: str, path: str, json: object, params: Mapping[str, Any]) -> httpx.Response:
+        def send(method: str, path: str, **content: Any) -> httpx.Response:
             try:
-                return client.request(method, path, json=json, params=params)
+                return client.request(method, path, **content)
             except httpx.HTTPError as error:
                 raise Unavailable(
                     "portal_unreachable",
@@ -130,17 +176,17 @@ def _in_process(settings: "Settings") -> Iterator[Connection]:
     with Portal.open(settings) as portal:
         app = create_app(portal, with_screens=False, operator=OperatorKey(secret))
 
-        async def ask(method: str, path: str, json: object, params: Mapping[str, Any]) -> httpx.Response:
+        async def ask(method: str, path: str, **content: Any) -> httpx.Response:
             async with httpx.AsyncClient(
                 transport=httpx.ASGITransport(app),
                 base_url=f"http://127.0.0.1:{settings.port}",
                 headers={"authorization": f"Bearer {_credential(secret)}"},
                 timeout=None,  # noqa: S113 - nothing is on a wire here
             ) as client:
-                return await client.request(method, path, json=json, params=params)
+                return await client.request(method, path, **content)
 
-        def send(method: str, path: str, json: object, params: Mapping[str, Any]) -> httpx.Response:
-            return asyncio.run(ask(method, path, json, params))
+        def send(method: str, path: str, **content: Any) -> httpx.Response:
+            return asyncio.run(ask(method, path, **content))
 
         yield Connection(send)
 
@@ -155,14 +201,21 @@ def _refusal(response: "httpx.Response") -> ConcordatError:
         problem = response.json()
     except ValueError:
         problem = None
+    of_the_model_api = problem.get("error") if isinstance(problem, dict) else None
+    if isinstance(of_the_model_api, dict):
+        problem = {**of_the_model_api, "detail": of_the_model_api.get("message", "")}
     if not isinstance(problem, dict) or "code" not in problem:
         return Unavailable("bad_answer", f"The portal answered with status {response.status_code} and no reason.")
     kind = _REFUSALS.get(response.status_code, Unavailable if response.is_server_error else Invalid)
     fixer = str(problem.get("fixer", ""))
-    return kind(
+    refusal = kind(
         str(problem["code"]),
         str(problem.get("detail", "")),
         hint=str(problem.get("hint", "")),
         fixer=Fixer(fixer) if fixer in set(Fixer) else None,
         param=problem.get("param"),
     )
+    if isinstance(of_the_model_api, dict):
+        # Its message ends with the hint, and a general one would say it again.
+        refusal.hint = ""
+    return refusal

@@ -1,12 +1,14 @@
 """``concordat grant``: access opened under an agreement."""
 
-from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from portal.cli.connection import connected
-from portal.cli.options import DATA, AsJson, DataDir, Reason
+from agreements.scopes import Scope, precisions_in_words
+from portal.cli.connection import Connection, connected
+from portal.cli.foresight import goes_on, of_grant
+from portal.cli.limits import changed, with_scope
+from portal.cli.options import DATA, AsJson, DataDir, Preview, Reason, Yes
 from portal.cli.output import Output
 
 app = typer.Typer(help="Grants: what an agreement in force opens, and for how long.", no_args_is_help=True)
@@ -22,8 +24,24 @@ _COLUMNS = (
     ("until", "grant.scope.expires_at"),
     ("opens", "active"),
 )
-
-
+_MORE = (
+    ("holder", "holder_name"),
+    ("operations", "grant.scope.operations"),
+    ("purposes", "grant.scope.purposes"),
+    ("requests a minute", "grant.scope.requests_per_minute"),
+    ("requests", "grant.scope.request_budget"),
+    ("generated tokens", "grant.scope.output_budget"),
+    ("at most", "words.periods"),
+    ("runs at once", "grant.scope.concurrency"),
+    ("sampling", "words.sampling"),
+    ("hours", "words.hours"),
+    ("logit bias", "words.bias"),
+    ("precision", "words.precision"),
+    ("tokens are bound", "words.bound"),
+    ("agreement", "grant.agreement_id"),
+    ("above it", "grant.parent_id"),
+    ("revoked because", "grant.revoked_reason"),
+)
 _TREE = (
     ("depth", "grant.depth"),
     ("id", "grant.id"),
@@ -33,6 +51,17 @@ _TREE = (
     ("of", "grant.scope.token_budget"),
     ("opens", "active"),
 )
+_REVOCATIONS = (
+    ("when", "at"),
+    ("what", "what"),
+    ("about", "about"),
+    ("by", "by"),
+    ("durable, ms", "commit_ms"),
+    ("first refusal, ms", "refused_ms"),
+    ("everywhere, ms", "everywhere_ms"),
+    ("runs stopped", "runs"),
+    ("tokens after", "tokens_after"),
+)
 _STALE = (
     ("id", "grant.id"),
     ("institution", "institution_name"),
@@ -41,29 +70,6 @@ _STALE = (
     ("last used", "last_used_at"),
     ("why", "why"),
 )
-
-Checkpoints = Annotated[list[str] | None, typer.Option("--checkpoint", help="These; else as it is above.")]
-Operations = Annotated[list[str] | None, typer.Option("--operation", help="These operations.")]
-Purposes = Annotated[list[str] | None, typer.Option("--purpose", help="These purposes.")]
-Tokens = Annotated[int | None, typer.Option("--tokens", help="Prompt and completion tokens in all.")]
-Requests = Annotated[int | None, typer.Option("--requests", help="Requests in all.")]
-Rate = Annotated[int | None, typer.Option("--rate", help="Requests a minute.")]
-AtOnce = Annotated[int | None, typer.Option("--at-once", help="Runs under way at once.")]
-Until = Annotated[str | None, typer.Option("--until", help="The end, ISO 8601.")]
-
-
-def _narrowed(
-    checkpoints: list[str] | None,
-    operations: list[str] | None,
-    purposes: list[str] | None,
-    token_budget: int | None,
-    request_budget: int | None,
-    requests_per_minute: int | None,
-    concurrency: int | None,
-    expires_at: str | None,
-) -> dict[str, object]:
-    """What was said of a scope, by its own names."""
-    return {name: value for name, value in locals().items() if value}
 
 
 @app.command("list")
@@ -79,113 +85,128 @@ def show(grant_id: GrantId, data: DataDir = DATA, as_json: AsJson = False) -> No
     """Show one grant."""
     with connected(data) as portal:
         answer = portal.get("grants", grant_id)
-    more = (
-        ("operations", "grant.scope.operations"),
-        ("purposes", "grant.scope.purposes"),
-        ("requests a minute", "grant.scope.requests_per_minute"),
-        ("agreement", "grant.agreement_id"),
-        ("revoked because", "grant.revoked_reason"),
-    )
-    Output(as_json=as_json).fields(answer, (*_COLUMNS, *more))
+    Output(as_json=as_json).fields(_with_words(answer), (*_COLUMNS, *_MORE))
 
 
 @app.command("issue")
+@with_scope
 def issue(
     agreement: Annotated[str, typer.Option("--agreement", help="The agreement it rests on.")],
     label: Annotated[str, typer.Option("--label", help="What people call it.")],
-    checkpoint: Annotated[
-        list[str] | None, typer.Option("--checkpoint", help="Only these; else all that the agreement names.")
-    ] = None,
-    operation: Annotated[list[str] | None, typer.Option("--operation", help="Only these operations.")] = None,
-    purpose: Annotated[list[str] | None, typer.Option("--purpose", help="Only these purposes.")] = None,
-    token_budget: Annotated[int | None, typer.Option("--tokens", help="Prompt and completion tokens in all.")] = None,
-    requests_per_minute: Annotated[int | None, typer.Option("--rate", help="Requests a minute.")] = None,
-    expires_at: Annotated[str | None, typer.Option("--until", help="An end before the agreement's, ISO 8601.")] = None,
+    said: dict[str, Any],
+    delegated_only: Annotated[
+        bool, typer.Option("--delegated-only", help="Nobody runs on it directly, only on what is delegated.")
+    ] = False,
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:
     """Open access: all that the agreement allows, or what you narrow it to."""
-    wanted = {
-        "checkpoints": checkpoint,
-        "operations": operation,
-        "purposes": purpose,
-        "token_budget": token_budget,
-        "requests_per_minute": requests_per_minute,
-        "expires_at": expires_at,
-    }
-    narrowed = {name: value for name, value in wanted.items() if value}
     with connected(data) as portal:
-        scope = {**portal.get("agreements", agreement, "bounds"), **narrowed} if narrowed else None
-        answer = portal.post("grants", body={"agreement_id": agreement, "label": label, "scope": scope})
+        scope = changed(portal.get("agreements", agreement, "bounds"), said) if said else None
+        body = {"agreement_id": agreement, "label": label, "scope": scope, "delegated_only": delegated_only}
+        answer = portal.post("grants", body=body)
     Output(as_json=as_json).done(answer, f"{answer['id']} is issued to {answer['institution_id']}.")
 
 
 @app.command("delegate")
+@with_scope
 def delegate(
     grant_id: GrantId,
     label: Annotated[str, typer.Option("--label", help="What people call it.")],
+    said: dict[str, Any],
     person: Annotated[str | None, typer.Option("--person", help="The person who is to hold it.")] = None,
     program: Annotated[str | None, typer.Option("--program", help="The program that is to hold it.")] = None,
-    checkpoint: Checkpoints = None,
-    operation: Operations = None,
-    purpose: Purposes = None,
-    token_budget: Tokens = None,
-    requests: Requests = None,
-    requests_per_minute: Rate = None,
-    concurrency: AtOnce = None,
-    expires_at: Until = None,
     data: DataDir = DATA,
     as_json: AsJson = False,
 ) -> None:
     """Pass a part of a grant on to a person or a program of its institution."""
     if (person is None) == (program is None):
         raise typer.BadParameter("name either --person or --program")
-    narrower = _narrowed(
-        checkpoint, operation, purpose, token_budget, requests, requests_per_minute, concurrency, expires_at
-    )
     holder = {"kind": "person" if person else "program", "id": person or program}
     with connected(data) as portal:
-        scope = {**portal.get("grants", grant_id)["grant"]["scope"], **narrower}
+        scope = changed(portal.get("grants", grant_id)["grant"]["scope"], said)
         answer = portal.post("grants", grant_id, "children", body={"holder": holder, "label": label, "scope": scope})
     Output(as_json=as_json).done(answer, f"{answer['id']} is delegated to {answer['holder']['id']}.")
 
 
-def _changing(verb: str) -> Callable[..., None]:
-    def change(
-        grant_id: GrantId,
-        reason: Reason,
-        checkpoint: Checkpoints = None,
-        operation: Operations = None,
-        purpose: Purposes = None,
-        token_budget: Tokens = None,
-        requests: Requests = None,
-        requests_per_minute: Rate = None,
-        concurrency: AtOnce = None,
-        expires_at: Until = None,
-        data: DataDir = DATA,
-        as_json: AsJson = False,
-    ) -> None:
-        changed = _narrowed(
-            checkpoint, operation, purpose, token_budget, requests, requests_per_minute, concurrency, expires_at
-        )
-        with connected(data) as portal:
-            scope = {**portal.get("grants", grant_id)["grant"]["scope"], **changed}
-            answer = portal.post("grants", grant_id, verb, body={"scope": scope, "reason": reason})
-        Output(as_json=as_json).done(answer, f"{answer['id']} is {verb.rstrip('e')}ed.")
-
-    return change
+@app.command("narrow")
+@with_scope
+def narrow(
+    grant_id: GrantId,
+    reason: Reason,
+    said: dict[str, Any],
+    preview: Preview = False,
+    yes: Yes = False,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Let a grant, and everything below it, allow less; you see first what becomes of that."""
+    output = Output(as_json=as_json)
+    with connected(data) as portal:
+        scope = changed(portal.get("grants", grant_id)["grant"]["scope"], said)
+        if not _wanted(portal, output, grant_id, "narrow", scope=scope, preview=preview, yes=yes):
+            return
+        answer = portal.post("grants", grant_id, "narrow", body={"scope": scope, "reason": reason})
+    output.done(answer, f"{answer['id']} is narrowed.")
 
 
-app.command("narrow", help="Let a grant, and everything below it, allow less.")(_changing("narrow"))
-app.command("extend", help="Let a grant allow more, within what is above it.")(_changing("extend"))
+@app.command("extend")
+@with_scope
+def extend(
+    grant_id: GrantId, reason: Reason, said: dict[str, Any], data: DataDir = DATA, as_json: AsJson = False
+) -> None:
+    """Let a grant allow more, within what is above it."""
+    with connected(data) as portal:
+        scope = changed(portal.get("grants", grant_id)["grant"]["scope"], said)
+        answer = portal.post("grants", grant_id, "extend", body={"scope": scope, "reason": reason})
+    Output(as_json=as_json).done(answer, f"{answer['id']} is extended.")
+
+
+def _wanted(
+    portal: Connection,
+    output: Output,
+    grant_id: str,
+    act: str,
+    *,
+    scope: dict[str, Any] | None = None,
+    preview: bool,
+    yes: bool,
+) -> bool:
+    found = portal.post("grants", grant_id, "preview", body={"act": act, "scope": scope})
+    question = f"{act.capitalize()} grant {grant_id}?"
+    return goes_on(output, found, of_grant(found), question, preview=preview, yes=yes)
+
+
+def _with_words(view: dict[str, Any]) -> dict[str, Any]:
+    """A grant with its limits as people read them, under ``words``."""
+    scope = Scope.model_validate(view["grant"]["scope"])
+    words = {
+        "periods": [str(budget) for budget in scope.periods],
+        "sampling": scope.sampling and str(scope.sampling),
+        "hours": scope.hours and str(scope.hours),
+        "bias": "allowed" if scope.logit_bias else "not allowed",
+        "precision": precisions_in_words(scope.precisions),
+        "bound": "to their holder's key" if scope.holder_bound else "",
+    }
+    return {**view, "words": words}
 
 
 @app.command("suspend")
-def suspend(grant_id: GrantId, reason: Reason, data: DataDir = DATA, as_json: AsJson = False) -> None:
-    """Stop a grant, and everything below it, until it is lifted."""
+def suspend(
+    grant_id: GrantId,
+    reason: Reason,
+    preview: Preview = False,
+    yes: Yes = False,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a grant, and everything below it, until it is lifted; you see first what that stops."""
+    output = Output(as_json=as_json)
     with connected(data) as portal:
+        if not _wanted(portal, output, grant_id, "suspend", preview=preview, yes=yes):
+            return
         answer = portal.post("grants", grant_id, "suspend", body={"reason": reason})
-    Output(as_json=as_json).done(answer, f"{answer['id']} is suspended.")
+    output.done(answer, f"{answer['id']} is suspended.")
 
 
 @app.command("lift")
@@ -213,9 +234,27 @@ def stale(data: DataDir = DATA, as_json: AsJson = False) -> None:
     Output(as_json=as_json).table(answer, answer["items"], _STALE)
 
 
-@app.command("revoke")
-def revoke(grant_id: GrantId, reason: Reason, data: DataDir = DATA, as_json: AsJson = False) -> None:
-    """End access for good, with effect on the next request."""
+@app.command("revocations")
+def revocations(data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """List what was taken away lately, and how long after the click it was refused."""
     with connected(data) as portal:
+        answer = portal.get("access", "revocations")
+    Output(as_json=as_json).table(answer, answer["items"], _REVOCATIONS)
+
+
+@app.command("revoke")
+def revoke(
+    grant_id: GrantId,
+    reason: Reason,
+    preview: Preview = False,
+    yes: Yes = False,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """End access for good, for runs under way too; you see first what ends with it."""
+    output = Output(as_json=as_json)
+    with connected(data) as portal:
+        if not _wanted(portal, output, grant_id, "revoke", preview=preview, yes=yes):
+            return
         answer = portal.post("grants", grant_id, "revoke", body={"reason": reason})
-    Output(as_json=as_json).done(answer, f"{answer['id']} is revoked.")
+    output.done(answer, f"{answer['id']} is revoked.")

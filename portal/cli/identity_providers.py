@@ -60,7 +60,10 @@ def add(
     }
     with connected(data) as portal:
         answer = portal.post("identity-providers", body=body)
-    Output(as_json=as_json).done(answer, f"{answer['id']} is registered for {institution}.")
+    Output(as_json=as_json).done(
+        answer,
+        f"{answer['id']} is registered for {institution}. Enter there as its redirect URI: {answer['redirect_uri']}",
+    )
 
 
 @app.command("check")
@@ -69,6 +72,22 @@ def check(provider_id: ProviderId, data: DataDir = DATA, as_json: AsJson = False
     with connected(data) as portal:
         answer = portal.post("identity-providers", provider_id, "check")
     Output(as_json=as_json).done(answer, f"It answers as {answer['issuer']}, and its keys can be read.")
+
+
+@app.command("people")
+def people(provider_id: ProviderId, data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """List who signs in by it, and who has no other way in."""
+    with connected(data) as portal:
+        answer = portal.get("identity-providers", provider_id, "people")
+    columns = (
+        ("id", "person_id"),
+        ("name", "name"),
+        ("e-mail", "email"),
+        ("waits", "waits"),
+        ("sessions", "sessions"),
+        ("other way in", "other"),
+    )
+    Output(as_json=as_json).table(answer, answer["people"], columns)
 
 
 @app.command("pause")

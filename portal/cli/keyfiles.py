@@ -17,9 +17,11 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise NotFound("no_such_file", f"There is no file {path}.") from None
+        raise NotFound("no_such_file", f"There is no file {path}.", hint="Check the path.") from None
     except OSError as error:
-        raise Invalid("unreadable_file", f"{path} cannot be read: {error.strerror}.") from None
+        raise Invalid(
+            "unreadable_file", f"{path} cannot be read: {error.strerror}.", hint="Check the path and who may read it."
+        ) from None
 
 
 def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -29,14 +31,18 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     except FileExistsError:
         raise Conflict("file_exists", f"{path} exists; nothing is overwritten.", hint="Choose another name.") from None
     except OSError as error:
-        raise Invalid("unwritable_file", f"{path} cannot be written: {error.strerror}.") from None
+        raise Invalid(
+            "unwritable_file", f"{path} cannot be written: {error.strerror}.", hint="Choose another place."
+        ) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
     except OSError as error:
         # Half a key would stand in the way of the next try.
         path.unlink(missing_ok=True)
-        raise Invalid("unwritable_file", f"{path} cannot be written: {error.strerror}.") from None
+        raise Invalid(
+            "unwritable_file", f"{path} cannot be written: {error.strerror}.", hint="Choose another place."
+        ) from None
 
 
 def write_out(path: Path, data: bytes) -> None:
@@ -44,7 +50,9 @@ def write_out(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise Invalid("unwritable_file", f"{path} cannot be written: {error.strerror}.") from None
+        raise Invalid(
+            "unwritable_file", f"{path} cannot be written: {error.strerror}.", hint="Choose another place."
+        ) from None
 
 
 def signing_key(path: Path) -> SigningKey:
@@ -72,5 +80,9 @@ def public_key(given: str) -> PublicKey:
         return PublicKey.from_pem(pem)
     except ConcordatError:
         if b"PRIVATE KEY" in pem:
-            raise Invalid("private_key_given", "This is a private key; the public half is needed here.") from None
+            raise Invalid(
+                "private_key_given",
+                "This is a private key; the public half is needed here.",
+                hint="concordat institution key proof prints it.",
+            ) from None
         raise

@@ -7,12 +7,13 @@ escape sequence, control character or reordering mark in it.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from agreements.errors import ConcordatError
 from agreements.texts import spoils
@@ -28,6 +29,9 @@ Columns = Sequence[tuple[str, str]]
 
 Passage = Sequence[tuple[str, str]]
 """Words with the style each piece of them has."""
+
+Branch: TypeAlias = "tuple[Passage, Sequence[Branch]]"
+"""A line of a tree, and what stands below it."""
 
 
 def remember_json(context: typer.Context, wanted: bool) -> bool:
@@ -127,12 +131,31 @@ class Output:
             table.add_row(Text(plain(name), style="bold"), *passages)
         self._out.print(table if table.row_count else Text("Nothing differs.", style="dim"))
 
+    def tree(self, answer: Mapping[str, Any], root: Branch) -> None:
+        """Lines below lines: the answer itself as JSON, or a tree."""
+        if self.as_json:
+            self._json(answer)
+        else:
+            self._out.print(_grown(root))
+
     def done(self, answer: Mapping[str, Any], message: str) -> None:
         """Something was carried out."""
         if self.as_json:
             self._json(answer)
         else:
             self._out.print(Text(plain(message)), soft_wrap=True)
+
+    def lines(self, answer: Mapping[str, Any], lines: Iterable[str]) -> None:
+        """Several sentences: the answer itself as JSON, or one below the other."""
+        if self.as_json:
+            self._json(answer)
+            return
+        for line in lines:
+            self._out.print(Text(plain(line)), soft_wrap=True)
+
+    def note(self, line: str) -> None:
+        """Something to read beside the answer."""
+        self.notes.print(Text(plain(line)), soft_wrap=True)
 
     def secret(self, answer: Mapping[str, Any], secret: str, note: str) -> None:
         """Something shown this once, alone on stdout so that it can be piped."""
@@ -144,6 +167,14 @@ class Output:
 
     def _json(self, answer: Mapping[str, Any]) -> None:
         self._out.print(Text(json.dumps(answer, indent=2, ensure_ascii=False)), soft_wrap=True)
+
+
+def _grown(branch: Branch) -> Tree:
+    passage, below = branch
+    tree = Tree(Text.assemble(*((plain(words), style) for words, style in passage)), guide_style="dim")
+    for one in below:
+        tree.children.append(_grown(one))
+    return tree
 
 
 def show_refusal(error: ConcordatError, *, as_json: bool) -> None:

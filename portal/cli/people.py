@@ -19,10 +19,18 @@ def _with_roles(person: dict[str, Any]) -> dict[str, Any]:
 
 
 @app.command("list")
-def list_people(data: DataDir = DATA, as_json: AsJson = False) -> None:
-    """List everyone."""
+def list_people(
+    text: Annotated[str, typer.Option("--search", help="Words of the name or the e-mail address.")] = "",
+    institution: Annotated[str | None, typer.Option("--institution", help="Where they have a role, by id.")] = None,
+    role: Annotated[str | None, typer.Option("--role", help="What they are there.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="active, waiting, refused or deactivated.")] = None,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """List people."""
+    asked = {"q": text, "institution": institution, "role": role, "state": state}
     with connected(data) as portal:
-        answer = portal.get("people")
+        answer = portal.get("people", **{name: value for name, value in asked.items() if value})
     columns = (("id", "id"), ("name", "name"), ("e-mail", "email"), ("roles", "roles"), ("signs in", "signs_in"))
     Output(as_json=as_json).table(answer, map(_with_roles, answer["items"]), columns)
 
@@ -68,6 +76,34 @@ def deactivate(
     with connected(data) as portal:
         answer = portal.post("people", person_id, "deactivate", body=body)
     Output(as_json=as_json).done(answer, f"{answer['name']} may not sign in any more.")
+
+
+@app.command("consequences")
+def consequences(
+    person_id: PersonId,
+    left_with: Annotated[
+        list[str] | None,
+        typer.Option("--left-with", metavar="INSTITUTION=ROLE", help="A role that stays or comes; may be repeated."),
+    ] = None,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Preview what stops if somebody is deactivated, or left with the roles named. Changes nothing."""
+    memberships = [dict(zip(("institution_id", "role"), one.split("=", 1), strict=False)) for one in left_with or ()]
+    with connected(data) as portal:
+        answer = portal.post("people", person_id, "consequences", body={"memberships": memberships})
+    lines = (
+        ("sessions", answer["sessions"]),
+        ("sign-in links", answer["links"]),
+        ("access tokens", answer["tokens"]),
+        ("grants", [one["grant_id"] for one in answer["grants"]]),
+        ("agreements that name them", [one["agreement_id"] for one in answer["agreements"]]),
+        ("invitations", answer["invitations"]),
+        ("without a partner lead", answer["without_lead"]),
+    )
+    Output(as_json=as_json).table(
+        answer, [{"what": name, "stops": value} for name, value in lines], (("what", "what"), ("stops", "stops"))
+    )
 
 
 @app.command("reactivate")

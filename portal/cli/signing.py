@@ -19,10 +19,19 @@ from agreements.dsse import sign
 from agreements.errors import Invalid, VerificationError
 from agreements.key_succession import hand_over, possession_challenge
 from agreements.keys import SigningKey
+from portal.cli.agreement_text import show_clauses
 from portal.cli.keyfiles import read_bytes, signing_key, write_new, write_out
 from portal.cli.options import AsJson
 from portal.cli.output import Output
 from portal.documents import MAX_DOCUMENT_BYTES
+
+_DOCUMENT = (
+    ("title", "title"),
+    ("institution", "parties.institution.name"),
+    ("lab", "parties.lab.name"),
+    ("version", "version"),
+    ("a schedule of", "framework.title"),
+)
 
 KeyFile = Annotated[Path, typer.Option("--key", help="Your private key (PEM).", metavar="KEY")]
 
@@ -37,7 +46,9 @@ def new_key(
     if encrypt:
         passphrase = getpass("Passphrase: ")
         if not passphrase or passphrase != getpass("Once more: "):
-            raise Invalid("passphrases_differ", "The two passphrases are not the same, or empty.")
+            raise Invalid(
+                "passphrases_differ", "The two passphrases are not the same, or empty.", hint="Type the same twice."
+            )
     key = SigningKey.generate()
     write_new(file, key.to_pem(os.fsencode(passphrase) if passphrase else None), mode=0o600)
     public = key.public.raw.hex()
@@ -94,18 +105,26 @@ def sign_agreement(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign an exported agreement with your institution's own key, offline."""
+    """Show an exported agreement whole, and sign it with your institution's own key, offline."""
     document = _document(read_bytes(file))
-    digest = digest_of(document)
+    digest, output = digest_of(document), Output(as_json=as_json)
     if expect is not None and expect != digest:
-        raise VerificationError("digest_differs", f"The document's digest is {digest}, not the one you expect.")
+        raise VerificationError(
+            "digest_differs",
+            f"The document's digest is {digest}, not the one you expect.",
+            hint="Export the agreement again, read it, and give the digest that you read.",
+        )
+    if not as_json:
+        output.fields(document, _DOCUMENT)
+        show_clauses(output, document)
     envelope = sign(PAYLOAD_TYPE, canonical_bytes(document), signing_key(key))
     target = out or file.with_suffix(".signature.json")
     write_out(target, json.dumps(envelope.to_json(), indent=2).encode() + b"\n")
-    Output(as_json=as_json).fields(
+    output.fields(
         {"signature": str(target), "digest": digest, "agreement_id": document.get("agreement_id")},
         [("agreement", "agreement_id"), ("document digest", "digest"), ("signature", "signature")],
-        title="Signed. Hand it in with: concordat agreement submit ID SIGNATURE, or on the Agreements page",
+        title="Signed, and not handed in yet. Hand it in with: concordat agreement submit ID SIGNATURE, or on the "
+        "Agreements page. Until then it binds nobody: remove the file if these are not the terms you agreed to.",
     )
 
 
@@ -121,7 +140,11 @@ def _document(data: bytes) -> dict[str, JsonValue]:
             )
         if isinstance(document, dict) and value.get("document_digest") == digest_of(document):
             return document
-        raise VerificationError("digest_differs", "The document is not the one whose digest the file states.")
+        raise VerificationError(
+            "digest_differs",
+            "The document is not the one whose digest the file states.",
+            hint="Export it again: somebody changed the file.",
+        )
     raise Invalid(
         "not_an_agreement",
         "The file is no exported agreement.",

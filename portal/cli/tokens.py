@@ -1,11 +1,12 @@
 """``concordat token``: access tokens for programs, and the keys that sign them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from portal.cli.connection import connected
+from portal.cli.limits import with_limits
 from portal.cli.options import DATA, AsJson, DataDir
 from portal.cli.output import Output
 
@@ -20,6 +21,20 @@ Areas = Annotated[
 ]
 Bound = Annotated[str | None, typer.Option("--key-thumbprint", help="The DPoP key that every use has to prove.")]
 
+_STANDING = (
+    ("id", "record.id"),
+    ("label", "record.label"),
+    ("holder", "record.person_id"),
+    ("grant", "record.grant_id"),
+    ("made from", "record.parent_id"),
+    ("until", "record.expires_at"),
+    ("last used", "last_used_at"),
+    ("opens something", "active"),
+    ("why not", "why_not.message"),
+    ("what to do", "why_not.hint"),
+    ("who clears it", "why_not.fixer"),
+    ("code", "why_not.code"),
+)
 _KEYS = (
     ("kid", "kid"),
     ("signs", "signs"),
@@ -57,12 +72,16 @@ def issue(
 
 
 @app.command("narrow")
+@with_limits
 def narrow(
     token_id: TokenId,
+    limits: dict[str, Any],
     label: Annotated[str, typer.Option("--label", help="What it is for.")] = "",
     grant: Grant = None,
     hours: Hours = None,
-    checkpoint: Annotated[list[str] | None, typer.Option("--checkpoint", help="Only these checkpoints.")] = None,
+    checkpoint: Annotated[
+        list[str] | None, typer.Option("--checkpoint", help="Only these; of a family/*, also one of its members.")
+    ] = None,
     operation: Annotated[list[str] | None, typer.Option("--operation", help="Only these operations.")] = None,
     purpose: Annotated[list[str] | None, typer.Option("--purpose", help="Only these purposes.")] = None,
     token_budget: Annotated[int | None, typer.Option("--token-budget", help="At most so many tokens.", min=1)] = None,
@@ -80,6 +99,7 @@ def narrow(
         "purposes": purpose or None,
         "token_budget": token_budget,
         "requests_per_minute": per_minute,
+        **limits,
     }
     body = {
         "label": label,
@@ -114,11 +134,24 @@ def list_tokens(data: DataDir = DATA, as_json: AsJson = False) -> None:
     Output(as_json=as_json).table(answer, answer["items"], columns)
 
 
-@app.command("rotate")
-def rotate(token_id: TokenId, data: DataDir = DATA, as_json: AsJson = False) -> None:
-    """Put another token in place of one of yours; the old one and what was made from it end with this."""
+@app.command("show")
+def show(token_id: TokenId, data: DataDir = DATA, as_json: AsJson = False) -> None:
+    """Show a token's record, and why it opens nothing if it does not; the token itself is kept nowhere."""
     with connected(data) as portal:
-        answer = portal.post("tokens", token_id, "rotate")
+        answer = portal.get("tokens", token_id)
+    Output(as_json=as_json).fields(answer, _STANDING)
+
+
+@app.command("rotate")
+def rotate(
+    token_id: TokenId,
+    grace: Annotated[int, typer.Option("--grace", help="For how many minutes the old one goes on.", min=0)] = 0,
+    data: DataDir = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Put another token in place of one of yours; the old one, and what was made from it, ends now or after a grace."""
+    with connected(data) as portal:
+        answer = portal.post("tokens", token_id, "rotate", body={"grace_minutes": grace})
     _shown(answer, as_json=as_json)
 
 

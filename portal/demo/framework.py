@@ -41,7 +41,7 @@ def ridgeline_signs_a_schedule(world: World) -> None:
     agreement = sign(world, SCHEDULE, "mara", days_ago=37.1)
     world.on(37)
     world.grants[RIDGELINE] = world.portal.grants.issue(
-        world.as_("mara"), agreement_id=agreement.id, label="Ridgeline: three uses of the ladder"
+        world.as_("tobias"), agreement_id=agreement.id, label="Ridgeline: three uses of the ladder"
     )
     world.run(
         "beatriz",

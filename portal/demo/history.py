@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from portal.demo import (
+    arrivals,
+    asking,
+    batching,
     changes,
     delegating,
     duties,
+    everyday,
     founding,
     framework,
     incident,
@@ -71,11 +75,14 @@ CHAPTERS: Final = (
     Chapter("Ridgeline signs a framework", framework.ridgeline_signs_a_framework),
     Chapter("Ridgeline signs a schedule", framework.ridgeline_signs_a_schedule),
     Chapter("Open Watch asks readers", larger_sizes.openwatch_asks_readers),
+    Chapter("Northgate brings its accounts", arrivals.northgate_brings_its_accounts),
     Chapter("Northgate registers a webhook", under_way.northgate_registers_a_webhook),
+    Chapter("first requests are decided", asking.first_requests_are_decided),
     Chapter("a second norm is proposed", practice.second_norm_opens),
     Chapter("Northgate probes the largest size", larger_sizes.northgate_probes_the_largest),
     Chapter("newer terms are put to every partner", changes.newer_terms_are_published),
     Chapter("the second norm is revised", practice.second_norm_is_revised),
+    Chapter("Ridgeline asks and waits", asking.ridgeline_waits),
     Chapter("Estuary hands in more", vetting.estuary_hands_in_more),
     Chapter("a hazard is kept inside", larger_sizes.openwatch_keeps_one_inside),
     Chapter("Estuary answers the newer terms", changes.estuary_answers_the_newer_terms),
@@ -83,15 +90,21 @@ CHAPTERS: Final = (
     Chapter("Northgate signs the newer terms", changes.northgate_signs_the_newer_terms),
     Chapter("the largest size stays withheld", practice.largest_stays),
     Chapter("two papers come in", publishing.two_papers_come_in),
+    Chapter("people are invited", arrivals.people_are_invited),
     Chapter("notices are read", under_way.notices_are_read),
     Chapter("Estuary wants the largest size", under_way.estuary_wants_the_largest),
     Chapter("the lab reads the papers", publishing.lab_reads_them),
     Chapter("more vetting comes in", vetting.last_papers_come_in),
     Chapter("partners report", duties.partners_report_on_the_year),
     Chapter("Lakeside answers an offer", under_way.lakeside_answers),
+    Chapter("Northgate asks for more", asking.northgate_asks_for_more),
     Chapter("the lab prepares", under_way.lab_prepares),
+    Chapter("people come and go", arrivals.people_come_and_go),
     Chapter("Northgate delegates", delegating.northgate_delegates),
     Chapter("this week", larger_sizes.this_week),
+    Chapter("partners run batches", batching.partners_run_batches),
+    Chapter("Northgate passes tokens on", delegating.northgate_passes_tokens_on),
+    Chapter("people are signed in", arrivals.people_are_signed_in),
 )
 
 
@@ -100,6 +113,7 @@ def tell(world: World, report: Callable[[float, str], None]) -> None:
 
     ``report`` hears the fraction done and what comes next.
     """
+    world.errands, world.do = everyday.plan(world), everyday.run_errand
     for number, chapter in enumerate(CHAPTERS):
         report(number / len(CHAPTERS), chapter.label)
         chapter.tell(world)

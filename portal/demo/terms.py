@@ -13,14 +13,14 @@ def northgate_signs(world: World) -> None:
         checkpoints=(*world.sizes, family_selector(world.ladder.family)),
         purposes=("bias-analysis", "detection-research", "misuse-analysis"),
         token_budget=1_200_000,
-        changes={"feedback": {"every_weeks": 6}},
+        changes={"feedback": {"every_weeks": 6}, "confidentiality": {"runs_kept_days": 60}},
     )
     offer(world, NORTHGATE, NORTHGATE, clauses, days_ago=143, title="Evaluation of the ladder before release")
     sign(world, NORTHGATE, "priya", days_ago=140.2)
     agreement = sign(world, NORTHGATE, "mara", days_ago=139.9)
     world.on(139.8)
     world.grants[NORTHGATE] = world.portal.grants.issue(
-        world.as_("mara"), agreement_id=agreement.id, label="Northgate: all sizes, three purposes"
+        world.as_("tobias"), agreement_id=agreement.id, label="Northgate: all sizes, three purposes"
     )
 
 

@@ -1,6 +1,6 @@
 """What the story knows while it is told: who is who, what was made, and how to do the next thing as somebody."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -29,6 +29,19 @@ SEED: Final = 2019
 """Every run of the story is seeded, so that the story can be told again word for word."""
 
 
+@dataclass(frozen=True)
+class Errand:
+    """A small run on an ordinary day."""
+
+    days_ago: float
+    key: str
+    checkpoint_id: str
+    prompts: tuple[str, ...]
+    grant: str | None
+    purpose: str | None
+    tokens: int
+
+
 @dataclass
 class World:
     """The portal under construction, and handles on what the story has made so far."""
@@ -43,6 +56,10 @@ class World:
     norms: dict[str, NormView] = field(default_factory=dict)
     publications: dict[str, str] = field(default_factory=dict)
     """Their ids."""
+    errands: list[Errand] = field(default_factory=list)
+    """What is still to be done on ordinary days, the earliest first."""
+    do: Callable[["World", Errand], None] | None = None
+    """How an errand is done."""
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -50,7 +67,12 @@ class World:
         return tuple(rung.id for rung in self.ladder.rungs)
 
     def on(self, days_ago: float) -> None:
-        """Go on to that many days before the present."""
+        """Go on to that many days before the present, past what is done on the ordinary days until then."""
+        while self.errands and self.do is not None and self.errands[0].days_ago > days_ago:
+            errand = self.errands.pop(0)
+            if self.clock.moment(errand.days_ago) > self.clock():
+                self.clock.move_to(errand.days_ago)
+            self.do(self, errand)
         self.clock.move_to(days_ago)
 
     def moment(self, days_ago: float) -> datetime:

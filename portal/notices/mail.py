@@ -5,6 +5,7 @@ import ssl
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -54,6 +55,9 @@ class Mailer:
             message["From"] = self._from
             message["To"] = Address(display_name=name, addr_spec=to)
             message["Subject"] = subject
+            # RFC 5322, section 3.6: letters without them are taken for spam, or refused.
+            message["Date"] = formatdate(usegmt=True)
+            message["Message-ID"] = make_msgid(domain=self._name)
             message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
             message.set_content(text)
             message.add_alternative(html, subtype="html")

@@ -28,12 +28,16 @@ class _Client(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
         url, headers, body = auth.prepare(method, url, dict(headers), body)
         answer: Answer = self.session.post(url, body, headers)
         token = answer.document()
+        if token.get("error") in ("invalid_client", "unauthorized_client"):
+            raise unusable("it does not take the portal's own client id and secret or key")
         if "error" in token:
             raise Unauthenticated(
                 "code_refused",
                 "The identity provider does not take the sign-in any more.",
                 hint="Begin again at the sign-in page; if it happens again, tell a coordinator.",
             )
+        if not answer.is_success:
+            raise unusable(f"its token endpoint answers with status {answer.status_code}")
         return token
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.errors import JoseError
 
+from agreements.canonical import parse_json
 from agreements.deciders import Value
-from agreements.errors import VerificationError
+from agreements.errors import ConcordatError, VerificationError
 from portal.oidc.metadata import SigningKeys
 
 ALGORITHMS: Final = frozenset(
@@ -55,9 +56,10 @@ def verify(
     if key is None:
         raise _refused("id_token_key_unknown", "names a key that the provider does not publish")
     try:
-        claims: dict[str, Any] = jwt.decode(token, key, algorithms=[algorithm]).claims
+        payload = jws.deserialize_compact(token, key, algorithms=[algorithm]).payload
     except (JoseError, ValueError, TypeError):
         raise _refused("id_token_signature", "is not signed by the provider") from None
+    claims = _claims(payload)
     if claims.get("iss") != issuer:
         raise _refused("wrong_issuer", "is of another issuer")
     if claims.get("aud") not in (client_id, [client_id]) or claims.get("azp", client_id) != client_id:
@@ -98,6 +100,17 @@ def _header(token: str) -> tuple[str, str]:
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise _refused("id_token_algorithm", "is signed in a way that the portal does not take")
     return header.get("kid", ""), algorithm
+
+
+def _claims(payload: bytes) -> dict[str, Any]:
+    """What was signed, of only one reading."""
+    try:
+        claims = parse_json(payload, LONGEST)
+    except ConcordatError:
+        claims = None
+    if not isinstance(claims, dict):
+        raise _refused("id_token_malformed", "cannot be read")
+    return claims
 
 
 def _check_times(claims: dict[str, Any], now: datetime) -> None:

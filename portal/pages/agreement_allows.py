@@ -12,6 +12,7 @@ from agreements.errors import Fixer
 from agreements.scopes import Operation
 from portal.pages.clause_view import effect_line
 from portal.pages.context import portal
+from portal.pages.parts import go
 from portal.pages.words import literal, sentence
 from portal.services.agreement_facts import Allowance, Budget, ClauseEffects
 
@@ -22,6 +23,8 @@ def allowances(actor: Actor, agreement: Agreement) -> None:
     icon = ":material/lock_open:" if found.open else ":material/lock:"
     (st.success if found.open else st.warning)(literal(found.summary), icon=icon)
     st.caption("A grant opens as much of this as it names; a token as much of its grant as it was narrowed to.")
+    if agreement.institution_id in portal().access_requests.asks_for(actor) and found.open:
+        go("Ask for access under it", "requests", icon="approval", agreement=agreement.id)
     if found.rows:
         _matrix(found.rows)
         _closed(found.rows)

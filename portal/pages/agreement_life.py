@@ -129,7 +129,8 @@ def said_of(consequences: Consequences) -> str:
     lines.append(f"- {tokens}: {happens}")
     if consequences.runs:
         lines.append(
-            f"- {count(len(consequences.runs), 'run')} under way may finish: {literal(', '.join(consequences.runs))}"
+            f"- {count(len(consequences.runs), 'run')} under way, stopped then if not over by itself: "
+            f"{literal(', '.join(consequences.runs))}"
         )
     if consequences.schedules:
         named = literal(", ".join(consequences.schedules))

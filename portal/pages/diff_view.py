@@ -52,7 +52,7 @@ def title_change(before: str, after: str) -> None:
             st.markdown("**Title**")
             status(ChangeKind.CHANGED)
         segments = (Segment(op=SegmentOp.REMOVED, text=f"{before} "), Segment(op=SegmentOp.ADDED, text=after))
-        st.html(_paragraph(segments))
+        st.html(paragraph(segments))
 
 
 def clause_change(change: ClauseChange, *, before: str = "Before", after: str = "After") -> None:
@@ -66,7 +66,7 @@ def clause_change(change: ClauseChange, *, before: str = "Before", after: str = 
         if change.kind is ChangeKind.CHANGED:
             _both_sides(change, before, after)
         else:
-            st.html(_paragraph(change.segments))
+            st.html(paragraph(change.segments))
         # New words beside old data could promise what nobody signs.
         _kept(change)
 
@@ -76,7 +76,7 @@ def _both_sides(change: ClauseChange, before: str, after: str) -> None:
     for side, named, absent in zip(sides, (before, after), (SegmentOp.ADDED, SegmentOp.REMOVED), strict=True):
         with side:
             st.caption(named)
-            st.html(_paragraph(segment for segment in change.segments if segment.op is not absent))
+            st.html(paragraph(segment for segment in change.segments if segment.op is not absent))
 
 
 def marked(segments: Iterable[Segment]) -> str:
@@ -93,7 +93,8 @@ def marked(segments: Iterable[Segment]) -> str:
     return "".join(parts)
 
 
-def _paragraph(segments: Iterable[Segment]) -> str:
+def paragraph(segments: Iterable[Segment]) -> str:
+    """``marked`` with its line breaks kept."""
     return f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{marked(segments)}</div>'
 
 
@@ -104,7 +105,7 @@ def _unchanged(changes: Sequence[ClauseChange], *, expanded: bool) -> None:
                 st.markdown(f"**{literal(change.title)}**")
                 if change.kind is ChangeKind.MOVED:
                     status(change.kind)
-            st.html(_paragraph(change.segments))
+            st.html(paragraph(change.segments))
             _kept(change)
 
 

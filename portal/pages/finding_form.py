@@ -1,6 +1,6 @@
 """The form of a finding, for filing one and for revising one: what, where, how bad, and who may read it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -34,8 +34,8 @@ CREDITS = {
 RUNS_OFFERED = 200
 
 
-def finding_form(actor: Actor, form: str, before: FindingDraft | None = None, *, run_id: str = "") -> None:
-    """Draw the fields. ``before`` fills them in for a revision; ``run_id`` is a run to cite from the start."""
+def finding_form(actor: Actor, form: str, before: FindingDraft | None = None, *, run_ids: Sequence[str] = ()) -> None:
+    """Draw the fields. ``before`` fills them in for a revision; ``run_ids`` are runs to cite from the start."""
     given: Mapping[str, Any] = dict(before) if before else {}
     what, where, whom = st.container(border=True), st.container(border=True), st.container(border=True)
     with what:
@@ -69,7 +69,7 @@ def finding_form(actor: Actor, form: str, before: FindingDraft | None = None, *,
             key=f"{form}.severity",
         )
     with where:
-        _evidence(actor, form, given, run_id)
+        _evidence(actor, form, given, run_ids)
     with whom:
         _readers(actor, form, given)
 
@@ -104,14 +104,14 @@ def _institution(actor: Actor, form: str, before: FindingDraft | None) -> None:
     )
 
 
-def _evidence(actor: Actor, form: str, given: Mapping[str, Any], run_id: str) -> None:
+def _evidence(actor: Actor, form: str, given: Mapping[str, Any], run_ids: Sequence[str]) -> None:
     st.markdown("**Where you saw it**")
     completed = {
         run.terms.run_id: run
         for run in portal().runs.list(actor, limit=RUNS_OFFERED)
         if run.terms and run.status is RunStatus.COMPLETED
     }
-    cited = [*given.get("run_ids", ()), *([run_id] if run_id in completed else [])]
+    cited = [*given.get("run_ids", ()), *(run_id for run_id in run_ids if run_id in completed)]
 
     def described(which: str) -> str:
         run = completed.get(which)

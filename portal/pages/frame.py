@@ -1,6 +1,7 @@
 """What stands around every screen: who is signed in, the notices nobody may miss, and the state of the log."""
 
 from functools import cache
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from agreements.actors import Actor
 from agreements.errors import ConcordatError, NotFound, Unauthenticated
 from portal.pages.context import portal, session_id
-from portal.pages.words import count, literal, sentence
+from portal.pages.words import count, literal, plain, sentence
 
 
 def institution_name(institution_id: str) -> str:
@@ -24,6 +25,13 @@ def signed_out(refusal: Unauthenticated) -> None:
     st.title("You are signed out", anchor=False)
     st.markdown(literal(refusal.message))
     # A link button would open another tab and leave this one behind.
+    provider = portal().oidc.signs_out_at(session_id())
+    if provider:
+        st.markdown(
+            f"At **{literal(provider)}** you are still signed in: whoever uses this browser next comes in as you by "
+            "one click."
+        )
+        st.html(f'<a href="/session/oidc/leave" target="_self">Sign out at {escape(plain(provider))} too</a>')
     st.html('<a href="/session/login" target="_self">Sign in again</a>')
 
 
@@ -40,6 +48,9 @@ def sidebar(actor: Actor) -> None:
             on_click=portal().sign_in.sign_out,
             args=(session_id(),),
         )
+        provider = portal().oidc.signs_out_at(session_id())
+        if provider:
+            st.html(f'<a href="/session/signout" target="_self">Sign out here and at {escape(plain(provider))}</a>')
 
 
 def notices() -> None:

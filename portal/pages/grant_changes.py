@@ -4,7 +4,7 @@ import streamlit as st
 
 from agreements.errors import ConcordatError
 from agreements.grants import GrantStatus, Holder, HolderKind
-from agreements.scopes import Scope, excesses
+from agreements.scopes import Scope, excesses, filled
 from portal.pages.context import current_actor, now, portal
 from portal.pages.grant_parts import says
 from portal.pages.grant_scope import scope_fields, scope_from
@@ -19,17 +19,18 @@ def changes(view: GrantView) -> None:
     grant, actor = view.grant, current_actor()
     if grant.scope is None or not grant.live_on(now()):
         return
-    delegates, above = portal().grants.may(actor, grant)
-    if delegates and grant.status is GrantStatus.ACTIVE:
+    may = portal().grants.may(actor, grant)
+    if may.delegates and grant.status is GrantStatus.ACTIVE:
         _delegating(view, grant.scope)
-    if not above:
+    if not may.changes:
         return
     _changing(view, grant.scope)
     with row():
-        if grant.status is GrantStatus.SUSPENDED:
-            if actor.is_coordinator or not (grant.suspension and grant.suspension.by_lab):
-                _lifting(view)
-        else:
+        if may.lifts:
+            _lifting(view)
+        elif grant.status is GrantStatus.SUSPENDED:
+            st.caption("Who suspended it stands above you: they lift it, or whoever stands higher still.")
+        if may.suspends:
             _suspending(view)
         _revoking(view)
 
@@ -94,7 +95,7 @@ def _changing(view: GrantView, scope: Scope) -> None:
     with st.expander("Change what it allows", icon=":material/tune:"):
         scope_fields(form, bounds or scope, above or "it", start=scope)
         try:
-            wanted = scope_from(form, bounds or scope, start=scope)
+            wanted = filled(scope_from(form, bounds or scope, start=scope), bounds or scope)
             if wanted == scope:
                 st.caption("Change a field to narrow the grant or to extend it.")
             elif not excesses(wanted, scope):
@@ -146,13 +147,17 @@ def _narrowing(view: GrantView, wanted: Scope) -> None:
 def _suspending(view: GrantView) -> None:
     grant = view.grant
     found = portal().grants.preview(current_actor(), grant.id, GrantAct.SUSPEND)
+    until = (
+        "opens nothing until it is lifted, beginning with the next request."
+        if grant.suspension is None
+        else "is suspended already, from below you. From now on whoever did that no longer lifts it."
+    )
     confirmed(
         "Suspend",
         f"grant.suspend:{grant.id}",
         Consequence(
             "Suspend this grant?",
-            f"*{literal(grant.label)}* of **{literal(view.holder_name)}** opens nothing until it is lifted, beginning "
-            f"with the next request.{says(found, _named(view))}",
+            f"*{literal(grant.label)}* of **{literal(view.holder_name)}** {until}{says(found, _named(view))}",
             "Suspend the grant",
         ),
         lambda reason: lambda who, key: portal().grants.suspend(who, grant.id, reason=reason, idempotency_key=key),

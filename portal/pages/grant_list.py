@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from agreements.grants.tree import by_parent
 from portal.pages.context import current_actor, now, portal
 from portal.pages.filters import pick, pick_view
-from portal.pages.grant_parts import summary
+from portal.pages.grant_parts import indented, limit_words, period_words, summary
 from portal.pages.parts import empty, go, row
 from portal.pages.words import literal, plain, when
 from portal.services.grant_views import GrantView
@@ -20,7 +21,10 @@ def grant_list() -> None:
     if not views:
         if not actor.is_coordinator:
             empty(
-                "Your institution holds no grant yet. A coordinator issues one once an agreement is in force.",
+                "Your institution holds no grant yet, and you hold none. A coordinator issues one once an agreement is "
+                "in force.",
+                screen="agreements",
+                label="See your agreements",
                 icon="key",
             )
         return
@@ -40,12 +44,30 @@ def grant_list() -> None:
     if not shown:
         st.caption("No grant is like that.")
         return
-    if pick_view("View", "view", {"cards": "Cards", "table": "Table"}, screen="grants") == "table":
-        table(shown)
-        return
+    match pick_view("View", "view", {"cards": "Cards", "table": "Table", "tree": "Tree"}, screen="grants"):
+        case "table":
+            table(shown)
+            return
+        case "tree":
+            tree(shown)
+            return
     for view in shown:
         with st.container(border=True, key=f"grant_{view.grant.id}"):
             summary(view)
+
+
+def tree(views: list[GrantView]) -> None:
+    """Each grant below the one it was delegated from; one whose parent is not shown stands by itself."""
+    found = {view.grant.id: view for view in views}
+    below = by_parent([view.grant for view in views])
+    pending = [(0, grant) for grant in reversed(below.get("", ()))]
+    while pending:
+        steps, grant = pending.pop()
+        pending.extend((steps + 1, child) for child in reversed(below.get(grant.id, ())))
+        with indented(steps), st.container(border=True, key=f"tree_{grant.id}"):
+            summary(found[grant.id], steps=steps)
+            if grant.scope is not None and (words := limit_words(grant.scope)):
+                st.caption(words)
 
 
 def table(views: list[GrantView]) -> None:
@@ -53,16 +75,18 @@ def table(views: list[GrantView]) -> None:
     st.dataframe(
         [
             {
-                "Grant": view.grant.id,
                 "Label": plain(view.grant.label),
                 "Holder": plain(view.holder_name),
-                "Level": view.grant.access_level.value,
                 "Used": round(100 * (view.used_tokens + view.held_tokens) / scope.token_budget, 1),
-                "Tokens": scope.token_budget,
-                "Requests": view.used_requests,
-                "Runs now": view.running,
+                "Left": view.left_tokens,
+                "Of": scope.token_budget,
+                "This period": "; ".join(map(period_words, view.periods)),
                 "Ends": scope.expires_at,
                 "Active": view.active,
+                "Level": view.grant.access_level.value,
+                "Requests": view.used_requests,
+                "Runs now": view.running,
+                "Grant": view.grant.id,
             }
             for view in views
             if (scope := view.grant.scope) is not None
@@ -70,6 +94,8 @@ def table(views: list[GrantView]) -> None:
         hide_index=True,
         column_config={
             "Used": st.column_config.ProgressColumn("Used", min_value=0, max_value=100, format="%.0f %%"),
+            "Left": st.column_config.NumberColumn("Tokens left", format="localized"),
+            "Of": st.column_config.NumberColumn("Of", format="localized"),
             "Ends": st.column_config.DatetimeColumn("Ends", format="YYYY-MM-DD"),
         },
         key="grants_table",

@@ -1,12 +1,22 @@
 """The fields of a scope, each beside what is above it, and the scope that they make."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
 
 import streamlit as st
 
-from agreements.limits import Period, PeriodBudget, Weekday, budget_of
-from agreements.scopes import Operation, Scope
+from agreements.errors import Invalid
+from agreements.scopes import Operation, Scope, excesses, filled
 from portal.inputs import parse
+from portal.pages.limit_fields import (
+    Beside,
+    binding_field,
+    binding_from,
+    limit_fields,
+    limits_from,
+    steering_fields,
+    steering_from,
+)
 from portal.pages.words import moment
 from portal.pages.writing import field
 
@@ -14,6 +24,7 @@ from portal.pages.writing import field
 def scope_fields(form: str, bounds: Scope, above: str, *, start: Scope | None = None) -> None:
     """One field for each dimension. ``above`` is whose bounds stand beside them, for instance ``the agreement``."""
     begin = start or bounds
+    beside = Beside(form, bounds, above, marks_of(form, bounds, start=start))
     for name, label in (("checkpoints", "Checkpoints"), ("operations", "Operations"), ("purposes", "Purposes")):
         st.multiselect(
             label,
@@ -24,6 +35,7 @@ def scope_fields(form: str, bounds: Scope, above: str, *, start: Scope | None = 
             if name == "checkpoints"
             else None,
         )
+        beside.mark(name)
     st.number_input(
         f"Tokens in all ({above} allows {bounds.token_budget:,})",
         min_value=1,
@@ -31,70 +43,44 @@ def scope_fields(form: str, bounds: Scope, above: str, *, start: Scope | None = 
         step=10_000,
         key=field(form, "budget"),
     )
+    beside.mark("token_budget")
     st.number_input(
         f"Requests a minute ({above} allows {bounds.requests_per_minute:,})",
         min_value=1,
         value=begin.requests_per_minute,
         key=field(form, "rate"),
     )
+    beside.mark("requests_per_minute")
     st.date_input(
         f"Ends after ({above} ends {moment(bounds.expires_at)})",
         value=begin.expires_at.date(),
         key=field(form, "ends"),
     )
-    with st.expander("Finer limits", icon=":material/tune:"):
-        _finer(form, bounds, above, begin)
-
-
-def _finer(form: str, bounds: Scope, above: str, begin: Scope) -> None:
-    day, wanted_day = budget_of(bounds.periods, Period.DAY), budget_of(begin.periods, Period.DAY)
-    st.caption("0 stands for no limit of its own: then what is above holds.")
-    for name, label, limit, value in (
-        ("requests", "Requests in all", bounds.request_budget, begin.request_budget),
-        ("at_once", "Runs at once", bounds.concurrency, begin.concurrency),
-        ("day_tokens", "Tokens a day (UTC)", day and day.tokens, wanted_day and wanted_day.tokens),
-        ("day_requests", "Requests a day (UTC)", day and day.requests, wanted_day and wanted_day.requests),
-        (
-            "max_tokens",
-            "Tokens per choice",
-            bounds.sampling and bounds.sampling.max_tokens,
-            begin.sampling and begin.sampling.max_tokens,
-        ),
+    beside.mark("expires_at")
+    with st.expander(
+        "Finer limits", icon=":material/tune:", expanded=any(name not in _COARSE for name in beside.marks)
     ):
-        said = f" ({above} allows {limit:,})" if limit else ""
-        st.number_input(f"{label}{said}", min_value=0, value=value or 0, key=field(form, name))
-    hours = begin.hours or bounds.hours
-    st.multiselect(
-        f"Weekdays{f' ({above} allows {bounds.hours})' if bounds.hours else ''}",
-        [day.value for day in Weekday],
-        default=[day.value for day in Weekday if hours is None or day in hours.weekdays],
-        key=field(form, "weekdays"),
-    )
-    st.text_input("From (HH:MM)", hours.opens if hours else "00:00", key=field(form, "opens"), max_chars=5)
-    st.text_input("To (HH:MM)", hours.closes if hours else "24:00", key=field(form, "closes"), max_chars=5)
-    st.text_input("Time zone", hours.zone if hours else "UTC", key=field(form, "zone"), max_chars=64)
-    st.checkbox(
-        "Tokens have to be bound to their holder's key (DPoP)",
-        value=begin.holder_bound,
-        disabled=bounds.holder_bound,
-        key=field(form, "bound"),
-    )
+        st.caption("An empty field sets no limit of its own: then what is above holds.")
+        limit_fields(beside, begin)
+        steering_fields(beside, begin)
+        binding_field(beside, begin)
+
+
+def marks_of(form: str, bounds: Scope, *, start: Scope | None = None) -> Mapping[str, str]:
+    """What is wrong with the fields as they stand, by dimension; nothing before they were drawn."""
+    if field(form, "budget") not in st.session_state:
+        return {}
+    try:
+        wanted = filled(scope_from(form, bounds, start=start), bounds)
+    except Invalid as refusal:
+        return {refusal.param or "": refusal.message}
+    return {excess.dimension: excess.message for excess in excesses(wanted, bounds)}
 
 
 def scope_from(form: str, bounds: Scope, *, start: Scope | None = None) -> Scope:
-    """The scope that the fields make. What they have no field for stays as in ``start``. Raises Invalid."""
+    """The scope that the fields make. Raises Invalid."""
     state, begin = st.session_state, start or bounds
-
-    def said(name: str) -> int | None:
-        return int(state[field(form, name)]) or None
-
     last = datetime.combine(state[field(form, "ends")], time.max, UTC)
-    day = {"period": Period.DAY, "tokens": said("day_tokens"), "requests": said("day_requests")}
-    others: list[PeriodBudget] = [budget for budget in begin.periods if budget.period is not Period.DAY]
-    sampling = begin.sampling.model_dump(exclude_none=True) if begin.sampling else {}
-    sampling = {**sampling, "max_tokens": said("max_tokens")}
-    hours = {name: state[field(form, name)] for name in ("weekdays", "opens", "closes", "zone")}
-    always = len(hours["weekdays"]) == len(Weekday) and (hours["opens"], hours["closes"]) == ("00:00", "24:00")
     return parse(
         Scope,
         {
@@ -106,11 +92,11 @@ def scope_from(form: str, bounds: Scope, *, start: Scope | None = None) -> Scope
             "expires_at": next(
                 (end for end in (begin.expires_at, bounds.expires_at) if end.date() == last.date()), last
             ),
-            "request_budget": said("requests"),
-            "concurrency": said("at_once"),
-            "periods": (*others, day) if day["tokens"] or day["requests"] else tuple(others),
-            "sampling": sampling if any(value is not None for value in sampling.values()) else None,
-            "hours": None if always else hours,
-            "holder_bound": bool(state[field(form, "bound")]),
+            **steering_from(form),
+            **binding_from(form),
+            **limits_from(form, bounds),
         },
     )
+
+
+_COARSE = frozenset({"checkpoints", "operations", "purposes", "token_budget", "requests_per_minute", "expires_at"})

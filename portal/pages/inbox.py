@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from agreements.access_requests import Act as RequestAct
 from agreements.actors import LAB, Actor, PartyKind, Role
 from agreements.duties import DutyState
 from agreements.publication import Act, PublicationStatus
@@ -36,6 +37,7 @@ def tasks_for(portal: Portal, actor: Actor, now: datetime) -> tuple[Task, ...]:
     """What waits for the actor, the most binding first."""
     return (
         *_agreements(portal, actor, now),
+        *_requests(portal, actor, now),
         *_duties(portal, actor, now),
         *_passports(portal, actor, now),
         *(_findings(portal, actor) if actor.is_coordinator else ()),
@@ -63,6 +65,25 @@ def _agreements(portal: Portal, actor: Actor, now: datetime) -> list[Task]:
                 continue
             query = {"agreement": agreement.id, "part": step.part}
             tasks.append(Task(step.icon, text, step.action if mine else "Open", "agreements", query))
+    return tasks
+
+
+def _requests(portal: Portal, actor: Actor, now: datetime) -> list[Task]:
+    """Access to decide on, and alternatives to answer; the one due first ahead."""
+    tasks = []
+    for view in portal.access_requests.waiting_for(actor):
+        request, title = view.request, literal(view.request.draft.title)
+        due = relative(view.due_at, now) if view.due_at is not None else ""
+        query = {"request": request.id}
+        if RequestAct.ACCEPT in view.may:
+            text = f"The lab offers an alternative to *{title}*; it lapses {due} unless it is answered."
+            tasks.append(Task("forum", text, "Answer", "requests", query))
+            continue
+        who = literal(request.institution_name)
+        second = f" **{literal(request.approvals[-1].by_name)}** approves it." if request.approvals else ""
+        time = f"the decision was due {due}" if view.overdue else f"decide {due}"
+        text = f"**{who}** asks for access: *{title}*;{' high risk,' if view.marks else ''} {time}.{second}"
+        tasks.append(Task("alarm" if view.overdue else "approval", text, "Decide", "requests", query))
     return tasks
 
 

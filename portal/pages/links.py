@@ -3,12 +3,23 @@
 ``st.download_button`` would put the bytes at an address that opens for every signed-in person who has it.
 """
 
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 
 def receipt(run_id: str) -> str:
     """The signed receipt of a run."""
     return f"/api/runs/{quote(run_id, safe='')}/receipt"
+
+
+def kept_texts(run_id: str) -> str:
+    """What is kept of a run, for whoever may read it."""
+    return f"/api/runs/{quote(run_id, safe='')}/kept/texts"
+
+
+def batch_results(batch_id: str, file_format: str, what: str) -> str:
+    """The answers of a batch or what failed of it, for who submitted it."""
+    return f"/api/batches/{quote(batch_id, safe='')}/results?{urlencode({'format': file_format, 'what': what})}"
 
 
 def agreement(agreement_id: str) -> str:
@@ -53,9 +64,35 @@ def calendar(*, institution: str = "", agreement: str = "") -> str:
     return "/api/duties/calendar.ics" + (f"?{urlencode(asked)}" if asked else "")
 
 
+def usage(asked: Mapping[str, str], file_format: str) -> str:
+    """The numbers of a usage report, as asked for."""
+    return f"/api/usage?{urlencode({**asked, 'format': file_format})}"
+
+
+def access_log(asked: Mapping[str, str], file_format: str) -> str:
+    """The whole of an access log, as asked for."""
+    return f"/api/access/log?{urlencode({**asked, 'format': file_format})}"
+
+
+def access_evidence(leaf: int) -> str:
+    """The proof that an entry of the access log is in the transparency log."""
+    return f"/api/access/log/{leaf}/evidence"
+
+
 def passport(institution_id: str) -> str:
     """What of an institution's vetting is valid now, signed by the lab."""
     return f"/api/passports/{quote(institution_id, safe='')}/export"
+
+
+def people(**filters: str) -> str:
+    """The list of people as CSV, narrowed as on the screen."""
+    asked = {name: value for name, value in filters.items() if value}
+    return "/api/people/list.csv" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def revocations() -> str:
+    """How fast revocations took effect, as CSV."""
+    return "/api/access/revocations.csv"
 
 
 def evidence(position: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from agreements.actors import Actor, Role
+from portal.pages.shown_once import leave
 from portal.standing import CONTRIBUTING
 
 _OPEN = "menu.open"
@@ -60,11 +61,18 @@ SCREENS = (
     Screen("notices", "Notices", "notifications", ""),
     Screen("playground", "Playground", "experiment", "Access", _contributors),
     Screen("runs", "Runs", "receipt_long", "Access", _contributors),
+    Screen("batches", "Batches", "stacks", "Access", _contributors),
+    Screen("usage", "Usage", "monitoring", "Access"),
+    Screen("access_log", "Access log", "manage_search", "Access"),
     Screen("checkpoints", "Checkpoints", "deployed_code", "Access"),
+    Screen("explain", "Why?", "help", "Access"),
     Screen("agreements", "Agreements", "contract", "Access", _parties),
     Screen("duties", "Duties", "event_repeat", "Access", _parties),
-    Screen("grants", "Grants", "key", "Access", _parties),
+    Screen("requests", "Requests", "approval", "Access", _parties),
+    Screen("grants", "Grants", "key", "Access", _contributors),
     Screen("tokens", "Tokens", "vpn_key", "Access", _contributors),
+    Screen("workers", "Workers", "dns", "Access", _coordinators),
+    Screen("revocations", "Revocations", "timer", "Access", _coordinators),
     Screen("templates", "Templates", "contract_edit", "Access", _coordinators),
     Screen("publications", "Publications", "newspaper", "Access", _parties),
     Screen("file_finding", "File a finding", "edit_document", "Evidence", _contributors),
@@ -75,6 +83,7 @@ SCREENS = (
     Screen("passports", "Passports", "badge", "People", _parties),
     Screen("institutions", "Institutions", "domain", "People", _registrars),
     Screen("people", "People", "group", "People", _registrars),
+    Screen("sign_in_methods", "Sign-in methods", "login", "People", _registrars),
     Screen("sessions", "My sessions", "devices", "People"),
 )
 
@@ -107,7 +116,9 @@ def pages_for(actor: Actor) -> dict[str, list[Any]]:
 
 
 def enter(page: Any) -> None:
-    """Remember which screen this run draws."""
+    """Remember which screen this run draws; what another one showed once is gone."""
+    if st.session_state.get(_CURRENT) not in (None, page.url_path):
+        leave()
     st.session_state[_CURRENT] = page.url_path
 
 

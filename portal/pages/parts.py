@@ -7,12 +7,19 @@ from typing import Literal, TypeVar
 
 import streamlit as st
 
+from agreements.access_requests import RequestStatus
 from agreements.agreement import AgreementStatus, VersionStatus
 from agreements.clauses import EffectKind
 from agreements.diffs import ChangeKind
 from agreements.duties import DutyState
+from agreements.errors import ConcordatError
+from agreements.identity_providers import ProviderStatus
+from agreements.invitations import InvitationStatus
+from agreements.people import PersonState
 from agreements.publication import PublicationStatus, RedactionStatus
 from agreements.vetting import ItemStatus
+from model_access.batches import BatchStatus
+from model_access.replay import Verdict as Outcome
 from model_access.runs import RunStatus
 from model_access.stages import Stage
 from portal.findings.marking import Tlp
@@ -20,7 +27,7 @@ from portal.findings.model import Severity, Status
 from portal.norms.model import Choice, Decision
 from portal.pages.menu import current, may_open, path_of
 from portal.pages.words import literal, plain
-from portal.pages.writing import Call, forget, instance, outcome, perform, send
+from portal.pages.writing import Call, forget, instance, outcome, perform, refused, send
 from portal.release.model import Verdict
 from portal.services.campaigns import Step
 from portal.webhooks.decider import WebhookStatus
@@ -78,10 +85,22 @@ LOOKS: Mapping[object, Look] = {
     Step.ENDED: Look("event_busy", "gray"),
     WebhookStatus.ACTIVE: Look("check_circle", "green"),
     WebhookStatus.PAUSED: Look("pause_circle", "orange"),
+    ProviderStatus.REMOVED: Look("delete", "gray"),
+    InvitationStatus.OPEN: Look("mail", "orange"),
+    PersonState.WAITING: Look("hourglass_top", "orange"),
+    PersonState.REFUSED: Look("block", "red"),
+    PersonState.DEACTIVATED: Look("person_off", "red"),
     Stage.WITHHELD: Look("lock", "red"),
     Stage.PARTNER_ACCESS: Look("handshake", "orange"),
     Stage.PUBLIC: Look("public", "green"),
     Stage.RETIRED: Look("inventory_2", "gray"),
+    Outcome.IDENTICAL: Look("verified", "green"),
+    Outcome.PARTS: Look("call_split", "orange"),
+    BatchStatus.VALIDATING: Look("fact_check", "blue"),
+    BatchStatus.IN_PROGRESS: Look("play_circle", "blue"),
+    BatchStatus.FINALIZING: Look("hourglass_top", "blue"),
+    BatchStatus.CANCELLING: Look("stop_circle", "orange"),
+    BatchStatus.CANCELLED: Look("stop_circle", "gray"),
     RunStatus.STARTED: Look("hourglass_top", "blue"),
     RunStatus.COMPLETED: Look("receipt_long", "green"),
     RunStatus.FAILED: Look("error", "red"),
@@ -117,6 +136,9 @@ LOOKS: Mapping[object, Look] = {
     RedactionStatus.MAINTAINED: Look("gavel", "red"),
     RedactionStatus.LAPSED: Look("timer_off", "gray"),
     RedactionStatus.WITHDRAWN: Look("undo", "gray"),
+    RequestStatus.AMENDED: Look("forum", "orange"),
+    RequestStatus.APPROVED: Look("check_circle", "green"),
+    RequestStatus.REFUSED: Look("block", "red"),
     Verdict.GO: Look("arrow_forward", "green"),
     Verdict.GO_WITH_CONDITIONS: Look("rule", "blue"),
     Verdict.HOLD: Look("pause_circle", "orange"),
@@ -279,10 +301,13 @@ class Consequence:
     """What a confirmation says before something that cannot be undone."""
 
     title: str
-    says: str
-    """Markdown of the portal's own making: the object by name, and what happens to whom."""
+    says: str | Callable[[], str]
+    """Markdown of the portal's own making: the object by name, and what happens to whom. What takes time to find out
+    is asked for once the dialog is open; where that is refused, nothing can be confirmed."""
     verb: str
     asks_reason: bool = True
+    accepts: str = ""
+    """A consequence to be accepted by a tick of its own, which ``accepted`` reads; empty where there is none."""
 
 
 def confirmed(
@@ -293,6 +318,7 @@ def confirmed(
     *,
     done: str | Callable[[T], str],
     icon: str | None = None,
+    primary: bool = False,
 ) -> None:
     """A button that opens a dialog, which names object and consequence before anything is called.
 
@@ -302,6 +328,7 @@ def confirmed(
         label,
         key=f"{form}.open",
         icon=f":material/{icon}:" if icon else None,
+        type="primary" if primary else "secondary",
         on_click=_open_dialog,
         args=(form,),
     )
@@ -319,13 +346,25 @@ def _confirmation(form: str, consequence: Consequence, confirm: Callable[[str], 
     if st.session_state.get(_CONFIRM) != form:
         # A click inside a dialog reruns the dialog alone; only a run of the whole script closes it.
         st.rerun()
-    st.markdown(consequence.says)
+    try:
+        st.markdown(consequence.says if isinstance(consequence.says, str) else consequence.says())
+    except ConcordatError as refusal:
+        refused(refusal)
+        st.button("Cancel", key=f"{form}.cancel", on_click=_close_dialog)
+        return
     if consequence.asks_reason:
         st.text_area("Reason", key=f"{form}.reason", max_chars=500, help="Recorded in the log for good.")
+    if consequence.accepts:
+        st.checkbox(consequence.accepts, key=f"{form}.accepts")
     with row():
         st.button(consequence.verb, key=f"{form}.confirm", type="primary", on_click=confirm, args=(instance(form),))
         st.button("Cancel", key=f"{form}.cancel", on_click=_close_dialog)
     outcome(form)
+
+
+def accepted(form: str) -> bool:
+    """Whether the tick of the form's confirmation is set."""
+    return bool(st.session_state.get(f"{form}.accepts"))
 
 
 def _open_dialog(form: str) -> None:

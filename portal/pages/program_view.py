@@ -80,7 +80,8 @@ def _card(program: Program) -> None:
         if program.reason:
             st.caption(literal(program.reason))
         for key in program.keys:
-            st.caption(f"{key.jwk.algorithm} key `{literal(key.jwk.kid[:24])}` since {when(key.added_at, at)}")
+            # As it is: a key's id has nothing that would end the code, and what escapes elsewhere would show in it.
+            st.caption(f"{key.jwk.algorithm} key `{key.jwk.kid[:24]}` since {when(key.added_at, at)}")
         if program.status is not ProgramStatus.ENDED and may_manage(current_actor(), program.institution_id):
             _managing(program)
 

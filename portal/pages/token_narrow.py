@@ -1,19 +1,27 @@
 """The dialog that makes a narrower token: its choices are what the token opens, so that only less can be asked for."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 from agreements.actors import Actor
-from agreements.scopes import Scope
+from agreements.errors import Invalid
+from agreements.narrowing import Narrowing
+from agreements.scopes import Scope, excesses
+from model_access.stages import Stage
+from portal.inputs import parse
 from portal.pages.context import current_actor, portal
+from portal.pages.limit_fields import Beside, limit_fields, limits_below, limits_from, steering_fields, steering_from
 from portal.pages.parts import row
 from portal.pages.token_reveal import keep
 from portal.pages.words import literal, sentence
-from portal.pages.writing import forget, instance, outcome, perform
+from portal.pages.writing import field, forget, instance, outcome, perform
 from portal.services.tokens import IssuedToken, ListedToken
 
 _OPEN = "tokens.narrowing"
+_BY_FAMILY = (Stage.PARTNER_ACCESS, Stage.PUBLIC)
+"""The stages at which a family selector opens a member."""
 
 
 def narrowing(record: ListedToken) -> None:
@@ -32,7 +40,7 @@ def _dialog(form: str, record: ListedToken) -> None:
         f"From **{literal(record.label)}**. The new token opens no more than is chosen here and ends with that one at "
         "the latest; what it uses counts for both."
     )
-    st.text_input("Label", key=f"{form}.label", max_chars=120, placeholder="for the nightly job")
+    st.text_input("Label", key=field(form, "label"), max_chars=120, placeholder="for the nightly job")
     scope = here.tokens.opens(actor, record.id)
     if scope is not None:
         _choices(form, scope)
@@ -41,13 +49,13 @@ def _dialog(form: str, record: ListedToken) -> None:
             "Who is to hold it",
             list(people),
             format_func=people.__getitem__,
-            key=f"{form}.delegate",
+            key=field(form, "delegate"),
             help="They act for you: their name is on every run, and the token ends when you or they leave.",
         )
     st.number_input(
-        "Hours it lives", 1, here.settings.token_hours, min(8, here.settings.token_hours), key=f"{form}.hours"
+        "Hours it lives", 1, here.settings.token_hours, min(8, here.settings.token_hours), key=field(form, "lives")
     )
-    st.text_input("Thumbprint of the DPoP key it is bound to", key=f"{form}.key", max_chars=43)
+    st.text_input("Thumbprint of the DPoP key it is bound to", key=field(form, "key"), max_chars=43)
     with row():
         st.button(
             "Make it", key=f"{form}.make", type="primary", on_click=_make, args=(form, record, scope, instance(form))
@@ -57,26 +65,61 @@ def _dialog(form: str, record: ListedToken) -> None:
 
 
 def _choices(form: str, scope: Scope) -> None:
-    for name, values in _sets(scope).items():
-        st.multiselect(sentence(name), values, values, key=f"{form}.{name}")
+    for name, (chosen, offered) in _sets(scope).items():
+        st.multiselect(
+            sentence(name),
+            offered,
+            chosen,
+            key=field(form, name),
+            help="Instead of a family, choose members of it." if len(offered) > len(chosen) else None,
+        )
     st.number_input(
-        f"Tokens it may use, of {scope.token_budget:,}", 1, scope.token_budget, scope.token_budget, key=f"{form}.budget"
+        f"Tokens it may use, of {scope.token_budget:,}",
+        1,
+        scope.token_budget,
+        scope.token_budget,
+        key=field(form, "budget"),
     )
     st.number_input(
         f"Requests a minute, of {scope.requests_per_minute:,}",
         1,
         scope.requests_per_minute,
         scope.requests_per_minute,
-        key=f"{form}.rate",
+        key=field(form, "rate"),
     )
+    marks = _marks(form, scope)
+    with st.expander("Finer limits", icon=":material/tune:", expanded=bool(marks)):
+        st.caption("An empty field sets no limit of its own: then what is above holds.")
+        beside = Beside(form, scope, "the token", marks)
+        limit_fields(beside, scope)
+        steering_fields(beside, scope)
 
 
-def _sets(scope: Scope) -> dict[str, list[str]]:
-    return {
-        "checkpoints": sorted(scope.checkpoints),
-        "operations": sorted(operation.value for operation in scope.operations),
-        "purposes": sorted(scope.purposes),
+def _sets(scope: Scope) -> dict[str, tuple[list[str], list[str]]]:
+    """What the token opens, and what may be chosen: besides, the members of a family that it opens as a whole."""
+    members = {
+        view.checkpoint.id
+        for view in portal().checkpoints.list(current_actor())
+        if scope.covers_family(view.checkpoint.family) and view.checkpoint.stage in _BY_FAMILY
     }
+    operations = sorted(operation.value for operation in scope.operations)
+    purposes = sorted(scope.purposes)
+    return {
+        "checkpoints": (sorted(scope.checkpoints), sorted(scope.checkpoints | members)),
+        "operations": (operations, operations),
+        "purposes": (purposes, purposes),
+    }
+
+
+def _marks(form: str, scope: Scope) -> Mapping[str, str]:
+    """Which finer limits go beyond the token, and how; nothing before the fields were drawn."""
+    if field(form, "weekdays") not in st.session_state:
+        return {}
+    try:
+        wanted = parse(Narrowing, steering_from(form) | limits_from(form, scope)).applied(scope)
+    except Invalid as refusal:
+        return {refusal.param or "": refusal.message}
+    return {excess.dimension: excess.message for excess in excesses(wanted, scope)}
 
 
 def _delegates(actor: Actor, record: ListedToken) -> Mapping[str, str]:
@@ -95,24 +138,18 @@ def _delegates(actor: Actor, record: ListedToken) -> Mapping[str, str]:
 
 
 def _make(form: str, record: ListedToken, scope: Scope | None, key: str) -> None:
-    said = {name: st.session_state.get(f"{form}.{name}") for name in ("budget", "rate", "delegate", "key", "label")}
-    narrower: dict[str, object] = {}
-    if scope is not None:
-        for name, values in _sets(scope).items():
-            chosen = st.session_state.get(f"{form}.{name}", values)
-            if list(chosen) != values:
-                narrower[name] = list(chosen)
-        if said["budget"] not in (None, scope.token_budget):
-            narrower["token_budget"] = said["budget"]
-        if said["rate"] not in (None, scope.requests_per_minute):
-            narrower["requests_per_minute"] = said["rate"]
+    said = {
+        name: st.session_state.get(field(form, name))
+        for name in ("budget", "rate", "delegate", "key", "label", "lives")
+    }
+    narrower = {} if scope is None else _narrower(form, scope, said)
 
     def call(who: Actor, idempotency_key: str) -> IssuedToken:
         return portal().tokens.narrow(
             who,
             record.id,
             label=str(said["label"] or ""),
-            hours=int(st.session_state.get(f"{form}.hours", 1)),
+            hours=int(said["lives"] or 1),
             narrowing=narrower or None,
             delegate_id=said["delegate"] or None,
             key_thumbprint=str(said["key"] or "").strip() or None,
@@ -121,6 +158,20 @@ def _make(form: str, record: ListedToken, scope: Scope | None, key: str) -> None
 
     if perform(form, key, call, done="The narrower token is made. Copy it now: it is shown only once.", then=keep):
         _close()
+
+
+def _narrower(form: str, scope: Scope, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What was chosen and is less than the token opens, by the names of a narrowing."""
+    found: dict[str, Any] = {}
+    for name, (values, _offered) in _sets(scope).items():
+        chosen = st.session_state.get(field(form, name), values)
+        if list(chosen) != values:
+            found[name] = list(chosen)
+    if said["budget"] not in (None, scope.token_budget):
+        found["token_budget"] = said["budget"]
+    if said["rate"] not in (None, scope.requests_per_minute):
+        found["requests_per_minute"] = said["rate"]
+    return found | limits_below(form, scope)
 
 
 def _begin(form: str) -> None:

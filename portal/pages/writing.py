@@ -78,13 +78,15 @@ def send(
     perform(form, key, call, done=done, then=then)
 
 
-def outcome(form: str) -> None:
-    """Show why the form's last call was refused, if it was."""
+def outcome(form: str) -> bool:
+    """Show why the form's last call was refused, if it was; whether it was."""
     refusal = st.session_state.get(_REFUSED + form)
-    if isinstance(refusal, ConcordatError):
-        if st.session_state.get(_UNTOLD) == form:
-            del st.session_state[_UNTOLD]
-        refused(refusal)
+    if not isinstance(refusal, ConcordatError):
+        return False
+    if st.session_state.get(_UNTOLD) == form:
+        del st.session_state[_UNTOLD]
+    refused(refusal)
+    return True
 
 
 def forget(form: str) -> None:

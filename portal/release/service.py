@@ -13,6 +13,7 @@ from portal.release.decider import RecordDecision
 from portal.release.model import DECISION_TYPE, Proposal, RecordedDecision, ReleaseDecision
 from portal.release.ports import Evidence, Ladder, Practice
 from portal.release.projection import DECISIONS
+from portal.services.clicks import clicked
 from portal.services.kernel import Kernel, Step
 from portal.standing import is_active
 from portal.store import Committed
@@ -42,6 +43,7 @@ class ReleaseService:
         self._practice = practice
         self._series = Series(SERIES, self._latest_ordinal)
 
+    @clicked
     def decide(self, actor: Actor, proposal: Proposal, *, idempotency_key: str | None = None) -> DecisionView:
         """Record a decision, signed by the lab, and move the checkpoint in the same transaction.
 

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 
+from agreements.access import Draw
 from agreements.deciders import Value
 from model_access.generation import ChoiceDelta, ChoiceResult, Failed, Finished, RunEvent
 from model_access.runs import Run, RunTerms
+from model_access.worker import Place, Ticket
 
 
 class RunResult(Value):
@@ -26,10 +28,13 @@ class ActiveRun:
     The run settles whether or not anyone reads it.
     """
 
-    def __init__(self, terms: RunTerms) -> None:
-        self.terms = terms
+    def __init__(self, terms: RunTerms, draws: tuple[Draw, ...] = ()) -> None:
+        """``draws``: the accounts that it draws on."""
+        self.terms, self.draws = terms, draws
         self.outcome: Future[RunResult] = Future()
-        self._cancel: Callable[[], None] | None = None
+        self.withdrawn = False
+        """Whether access was withdrawn. Whoever sends pieces on sends none after that, also none that wait already."""
+        self._ticket: Ticket | None = None
         self._cancelled = False
         self._buffer: list[RunEvent] = []
         self._listener: Callable[[RunEvent], None] | None = None
@@ -73,17 +78,26 @@ class ActiveRun:
         """Stop between two tokens; what was used until then is settled."""
         with self._lock:
             self._cancelled = True
-            stop = self._cancel
-        if stop is not None:
-            stop()
+            ticket = self._ticket
+        if ticket is not None:
+            ticket.cancel()
 
-    def cancel_with(self, stop: Callable[[], None]) -> None:
-        """Tell how to cancel; called once, when the engine has the request."""
+    def withdraw(self) -> None:
+        """Stop between two tokens, because it is not allowed any more."""
+        self.withdrawn = True
+        self.cancel()
+
+    def follow(self, ticket: Ticket) -> None:
+        """Tell which request it is; called once, when the pool has it."""
         with self._lock:
-            self._cancel = stop
+            self._ticket = ticket
             cancelled = self._cancelled
         if cancelled:
-            stop()
+            ticket.cancel()
+
+    def place(self) -> Place | None:
+        """Where it stands in the queue; None once its turn has come."""
+        return None if self._ticket is None else self._ticket.place()
 
     def emit(self, event: ChoiceDelta | Finished | Failed) -> None:
         """Pass an event on to the reader, or keep it until there is one."""

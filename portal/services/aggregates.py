@@ -13,6 +13,7 @@ from agreements.people import PERSON, Person
 from agreements.programs import PROGRAM, Program
 from agreements.token_keys import TOKEN_KEYS as TOKEN_KEYS_DECIDER
 from agreements.token_keys import TokenKeys
+from model_access.exposure import states_of, values_of
 from model_access.registry import CHECKPOINT, Checkpoint
 from model_access.runs import RUN, Run, RunTerms
 from portal.store import Aggregate, Row
@@ -205,6 +206,13 @@ def _run(object_id: str, _version: int, state: Run) -> Sequence[Row]:
             "reserved_tokens": terms.reserved_tokens,
             "charged_tokens": state.charged_tokens,
             "started_at": stamp(state.started_at),
+            "prompt_tokens": state.prompt_tokens,
+            "completion_tokens": state.completion_tokens,
+            "token_id": terms.token_id,
+            "failure_code": state.failure_code,
+            "replays": terms.replays.run_id if terms.replays is not None else None,
+            "seen_values": values_of(state),
+            "seen_states": states_of(state),
         },
     )
     drawn = [

@@ -285,6 +285,7 @@ def _rows(asker: Actor, checkpoint: Checkpoint, held: Held, now: datetime) -> tu
     scope = held.grant.scope
     if scope is None or not (scope.names(checkpoint.id) or scope.covers_family(checkpoint.family)):
         return ()
+    # In no precision: what the agreement opens does not depend on how the operator serves today.
     subject = Subject(checkpoint_id=checkpoint.id, family=checkpoint.family, stage=checkpoint.stage.value)
     rows = []
     for operation in Operation:

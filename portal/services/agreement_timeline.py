@@ -61,7 +61,7 @@ class AgreementTimeline:
         for recorded in self._kernel.store.events(f"agreement/{agreement_id}", limit=_MOST_EVENTS):
             if not (actor.is_coordinator or actor.is_automatic) and _only_the_labs(recorded.event, agreement):
                 continue
-            text, detail = _told(recorded.event, agreement)
+            text, detail = told(recorded.event, agreement)
             entries.append(
                 TimelineEntry(
                     position=recorded.position,
@@ -89,7 +89,8 @@ def _only_the_labs(event: Event, agreement: Agreement) -> bool:
     return False
 
 
-def _told(event: Event, agreement: Agreement) -> tuple[str, str]:
+def told(event: Event, agreement: Agreement) -> tuple[str, str]:
+    """What happened, in words, and what was said about it by whoever did it."""
     tell = _STORIES.get(type(event))
     return tell(event, agreement) if tell is not None else (event.type_name, "")
 

@@ -39,6 +39,7 @@ from agreements.standard_terms import Template
 from agreements.succession import fates
 from portal.inputs import clean, parse
 from portal.services.aggregates import AGREEMENTS, GRANTS
+from portal.services.clicks import clicked
 from portal.services.duty_book import DutyBook
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel, Step
@@ -273,6 +274,7 @@ class AgreementService:
 
     # ---- while it runs ---------------------------------------------------------------------------------------------
 
+    @clicked
     def suspend(
         self,
         actor: Actor,
@@ -319,6 +321,7 @@ class AgreementService:
         fields = {"number": number, "upheld": upheld, "reasons": reasons}
         return self._do(actor, agreement_id, DecideAppeal, fields, idempotency_key)
 
+    @clicked
     def narrow(
         self,
         actor: Actor,
@@ -343,6 +346,7 @@ class AgreementService:
         """End a narrowing."""
         return self._do(actor, agreement_id, Widen, {"reason": reason}, idempotency_key)
 
+    @clicked
     def terminate(
         self, actor: Actor, agreement_id: str, *, reason: str, idempotency_key: str | None = None
     ) -> Agreement:

@@ -16,7 +16,7 @@ from agreements.diffs import ClauseChange, MergeResult, changed_ids, compare, th
 from agreements.errors import ConcordatError, Conflict, Forbidden, Invalid, NotFound
 from agreements.ids import new_id
 from agreements.standard_terms import Template
-from portal.inputs import parse
+from portal.inputs import clean, parse
 from portal.services.agreements import AgreementService
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel
@@ -178,12 +178,12 @@ class CampaignService:
         NotFound, Invalid ``not_a_candidate``, or Conflict ``nothing_to_propose``.
         """
         coordinator(actor)
-        done = self._started_under(actor, idempotency_key)
+        done = self._kernel.made_under(CAMPAIGNS, actor, idempotency_key)
         if done is not None:
             return self.progress(actor, done)
         wanted = parse(
             NewCampaign,
-            {"template_id": template_id, "to_version": to_version, "agreement_ids": agreement_ids, "note": note},
+            clean({"template_id": template_id, "to_version": to_version, "agreement_ids": agreement_ids, "note": note}),
         )
         target = self._templates.get(wanted.template_id, wanted.to_version)
         due = self._chosen(self._due(actor, target), wanted.agreement_ids, target)
@@ -242,7 +242,7 @@ class CampaignService:
     ) -> CampaignProgress:
         """Wait for no further answers; amendments still open stay open. Raises NotFound or Conflict."""
         self._load(actor, campaign_id)
-        command = parse(CloseCampaign, {"note": note})
+        command = parse(CloseCampaign, clean({"note": note}))
         self._kernel.execute(CAMPAIGNS, campaign_id, command, actor, idempotency_key=idempotency_key)
         return self.progress(actor, campaign_id)
 
@@ -254,24 +254,6 @@ class CampaignService:
             return self._kernel.state(CAMPAIGNS, campaign_id)
         except NotFound:
             raise missing from None
-
-    def _started_under(self, actor: Actor, idempotency_key: str | None) -> str | None:
-        """The campaign that was started under the key. Raises Conflict where the key stands for something else."""
-        if idempotency_key is None:
-            return None
-        committed = self._kernel.store.committed_under(actor.person_id, idempotency_key)
-        if committed is None:
-            return None
-        stream = next(iter(committed.versions))
-        category, _, object_id = stream.partition("/")
-        started = committed.versions[stream] == 1
-        if category != CAMPAIGNS.decider.category or not started:
-            raise Conflict(
-                "idempotency_key_reused",
-                "The idempotency key stands for another request.",
-                hint="Use a new key for a new request.",
-            )
-        return object_id
 
     def _due(self, actor: Actor, target: Template) -> Sequence[Agreement]:
         """The agreements whose term runs and whose text came from an earlier version, by institution."""

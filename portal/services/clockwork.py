@@ -23,11 +23,14 @@ from agreements.errors import ConcordatError
 from agreements.lateness import Rung, RungKind, ladder_step, measures_of
 from portal.inputs import parse
 from portal.notices.model import Notice
-from portal.services import announcements, news
+from portal.services import announcements, news, request_news
+from portal.services.access_requests import REQUEST_CLOCK, AccessRequestService
 from portal.services.aggregates import AGREEMENTS, GRANTS
 from portal.services.duties import Passports
 from portal.services.duty_book import DutyBook
 from portal.services.duty_rows import LEDGERS
+from portal.services.exposure import ExposureService
+from portal.services.keeper import Keeper
 from portal.services.kernel import Kernel
 from portal.services.kernel import Step as Written
 from portal.services.notices import ANNOUNCER, NoticeService
@@ -46,6 +49,9 @@ FRAMEWORK_WATCH = Actor.automatic("framework-watch")
 
 EXPIRY_WATCH = Actor.automatic("expiry-watch")
 """The named rule that tells of what ends soon."""
+
+EXPOSURE_WATCH = Actor.automatic("exposure-watch")
+"""The named rule that tells of what answers may have given away."""
 
 Attend = Callable[[datetime, Counter[str]], None]
 """What is done about one object at a moment, counted."""
@@ -75,6 +81,11 @@ class Ticked(Value):
     suspended: int = 0
     restored: int = 0
     """Rungs taken back: suspensions lifted and narrowings ended."""
+    requests_granted: int = 0
+    """Access requests on which everybody had agreed."""
+    requests_lapsed: int = 0
+    texts_destroyed: int = 0
+    """Runs whose prompt and answer were kept, and are not any more."""
     announced: int = 0
     failed: tuple[str, ...] = ()
     """Agreements at which something was refused or went wrong; the portal's log says what. The others were attended
@@ -85,8 +96,20 @@ class Ticked(Value):
 class Clockwork:
     """Carries out what the time brings. One tick at a time."""
 
-    def __init__(self, kernel: Kernel, notices: NoticeService, outbox: Outbox, passports: Passports) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        notices: NoticeService,
+        outbox: Outbox,
+        passports: Passports,
+        requests: AccessRequestService,
+        keeper: Keeper,
+        exposure: ExposureService,
+    ) -> None:
         self._kernel = kernel
+        self._keeper = keeper
+        self._exposure = exposure
+        self._requests = requests
         self._notices = notices
         self._outbox = outbox
         self._passports = passports
@@ -106,7 +129,8 @@ class Clockwork:
             failed = []
             living = self._living()
             work: list[tuple[str, Attend]] = [(one, partial(self._attend, one)) for one in living]
-            for object_id, attend in [*work, *self._to_tell()]:
+            by_themselves = (("kept texts", self._texts), ("exposure", self._exposed))
+            for object_id, attend in [*work, *self._asked_for(), *self._to_tell(), *by_themselves]:
                 try:
                     attend(now, done)
                 except ConcordatError as refusal:
@@ -160,6 +184,26 @@ class Clockwork:
         vetted = self._kernel.store.query("SELECT DISTINCT institution_id FROM passport_item ORDER BY institution_id")
         yield from ((row["agreement_id"], partial(self._over, row["agreement_id"])) for row in over)
         yield from ((row["institution_id"], partial(self._vetted, row["institution_id"])) for row in vetted)
+
+    def _asked_for(self) -> Iterator[tuple[str, Attend]]:
+        """Access requests that are open, and those of which there may be news."""
+        rows = self._kernel.store.query(
+            "SELECT request_id FROM access_request WHERE submitted_at <> '' ORDER BY request_id"
+        )
+        yield from ((row["request_id"], partial(self._request, row["request_id"])) for row in rows)
+
+    def _request(self, request_id: str, now: datetime, done: Counter[str]) -> None:
+        """Issue what everybody agreed to, record what has lapsed, and tell of both."""
+        if self._requests.lapse(request_id):
+            done["requests_lapsed"] += 1
+        try:
+            if self._requests.complete(request_id):
+                done["requests_granted"] += 1
+        finally:
+            # Also of one that cannot be granted now: whoever waits for it wants to know how it stands.
+            state = self._requests.state(request_id)
+            told = request_news.of_request(state, self._requests.marks(state), now)
+            done["announced"] += self._raise(news.recent(told, now), REQUEST_CLOCK)
 
     def _over(self, agreement_id: str, now: datetime, done: Counter[str]) -> None:
         self._news(self._kernel.state(AGREEMENTS, agreement_id), now, done)
@@ -283,10 +327,18 @@ class Clockwork:
             told += news.of_grant(agreement, self._kernel.state(GRANTS, row["grant_id"]))
         done["announced"] += self._raise(news.recent(told, now), ANNOUNCER)
 
+    def _texts(self, _now: datetime, done: Counter[str]) -> None:
+        """Destroy what agreements keep of runs no longer."""
+        done["texts_destroyed"] += self._keeper.sweep()
+
     def _vetted(self, institution_id: str, now: datetime, done: Counter[str]) -> None:
         """What moved lately in an institution's vetting."""
         passport = self._passports.state(institution_id)
         done["announced"] += self._raise(news.recent(news.of_passport(institution_id, passport), now), ANNOUNCER)
+
+    def _exposed(self, _now: datetime, done: Counter[str]) -> None:
+        """That much was seen of a checkpoint's output layer."""
+        done["announced"] += self._raise(self._exposure.notices(), EXPOSURE_WATCH)
 
     def _raise(self, notices: Iterable[Notice], by: Actor) -> int:
         wanted = {notice.id: notice for notice in notices}

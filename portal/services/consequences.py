@@ -51,7 +51,7 @@ class Consequences(Value):
     people: tuple[str, ...] = ()
     """Who is not named any more, and until when each may go on, in words."""
     runs: tuple[str, ...]
-    """Runs under way now; each may finish, and the next request is refused."""
+    """Runs under way now; each is stopped when it takes effect."""
     schedules: tuple[str, ...]
     """Agreements under this framework that stop with it, or go on under its new terms."""
     duties: tuple[str, ...]
@@ -108,7 +108,9 @@ class Foresight:
     ) -> Consequences:
         coming, governing = agreement.proposal, agreement.governing
         if coming is None:
-            raise NotFound("no_proposal", f"No change of agreement {agreement.id} is on the table.")
+            raise NotFound(
+                "no_proposal", f"No change of agreement {agreement.id} is on the table.", hint="Propose one first."
+            )
         at = now + governing.grace if governing is not None else now
         settled = fates(agreement, coming, [one for one in grants if one.agreement_id == agreement.id], now)
         found = [
@@ -173,7 +175,7 @@ class Foresight:
     def _live_tokens(self, grant_ids: Sequence[str], at: datetime, emails: Sequence[str] | None = None) -> int:
         rows = self._kernel.store.query(
             """
-            SELECT count(*) AS tokens FROM credential c JOIN person p USING (person_id)
+            SELECT count(*) AS tokens FROM credential c LEFT JOIN person p USING (person_id)
             WHERE kind = 'access_token' AND NOT ended AND expires_at > ? AND list_contains(?::VARCHAR[], grant_id)
               AND (? OR list_contains(?::VARCHAR[], p.email))
             """,

@@ -49,6 +49,17 @@ class GrantView(Value):
         return max(budget - self.used_tokens - self.held_tokens, 0)
 
 
+class GrantRights(Value):
+    """What somebody may do with a grant by where they stand in its tree."""
+
+    delegates: bool = False
+    changes: bool = False
+    """Narrow, extend or end it."""
+    suspends: bool = False
+    """What is suspended already, only from higher up."""
+    lifts: bool = False
+
+
 class GrantAct(StrEnum):
     """What somebody is about to do to a grant."""
 
@@ -66,7 +77,7 @@ class GrantConsequences(Value):
     tokens: int
     """Live access tokens of the grants that stop."""
     runs: tuple[str, ...]
-    """Runs under way on the grants that stop."""
+    """Runs under way on the grants that stop, which stop with them."""
 
 
 class Staleness(StrEnum):

@@ -30,7 +30,7 @@ class Holders:
         try:
             match holder.kind:
                 case HolderKind.INSTITUTION:
-                    return ""
+                    return "" if holder.id == institution_id else f"{holder.id} is another institution"
                 case HolderKind.PERSON:
                     person = self._kernel.state(PEOPLE, holder.id)
                     if person.deactivated_at is not None:
@@ -47,10 +47,11 @@ class Holders:
 
     def check(self, holder: Holder, institution_id: str) -> None:
         """Refuse to delegate to somebody outside the institution. Raises Invalid ``holder_not_of_institution``."""
-        if why := self.gone(holder, institution_id):
+        if self.gone(holder, institution_id):
+            # One answer for somebody elsewhere, somebody deactivated and nobody: who is at the portal is not told.
             raise Invalid(
                 "holder_not_of_institution",
-                f"A grant is delegated within its institution: {why}.",
+                f"A grant is delegated within its institution, and {holder.id} is nobody active of it.",
                 hint="Have the person invited, or the program registered, by the institution first.",
                 param="holder",
             )

@@ -3,16 +3,20 @@
 import threading
 from collections.abc import Collection
 
-from agreements.actors import Actor
+from pydantic import TypeAdapter, ValidationError
+
+from agreements.actors import Actor, Role
 from agreements.deciders import Value
-from agreements.errors import Conflict, Forbidden, Invalid, NotFound
+from agreements.errors import ConcordatError, Conflict, Forbidden, Invalid, NotFound
 from agreements.identities import Identity, UnlinkIdentity
 from agreements.identity_providers import (
     ChangeProvider,
     ClientAuthentication,
+    Domain,
     IdentityProvider,
     PauseProvider,
     ProviderStatus,
+    RecordTrial,
     RegisterProvider,
     RemoveProvider,
     ResumeProvider,
@@ -20,14 +24,18 @@ from agreements.identity_providers import (
 from agreements.ids import new_id
 from portal.inputs import clean, parse
 from portal.keyring import Keyring
-from portal.oidc.metadata import Directory, ProviderMetadata
-from portal.oidc.transport import ProviderHttp
+from portal.oidc.directory import Directory
+from portal.oidc.id_token import ALGORITHMS
+from portal.oidc.metadata import ProviderMetadata
+from portal.oidc.transport import ProviderHttp, unusable
+from portal.services.clicks import clicked
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel
 from portal.services.people_rows import IDENTITIES, IDENTITY_PROVIDERS
 from portal.services.sessions import SessionService
 
 _LONGEST_SECRET = 500
+_DOMAIN: TypeAdapter[str] = TypeAdapter(Domain)
 
 
 class Button(Value):
@@ -90,7 +98,7 @@ class IdentityProviderService:
             "issuer": issuer,
             "client_id": client_id,
             "client_authentication": client_authentication,
-            "domains": tuple(domains),
+            "domains": _domains(domains),
         }
         command = parse(RegisterProvider, clean(fields, lines=["label", "issuer", "client_id"]))
         IDENTITY_PROVIDERS.decider.decide(IdentityProvider(), command, actor, self._kernel.clock())
@@ -124,7 +132,7 @@ class IdentityProviderService:
             "label": label,
             "client_id": client_id,
             "client_authentication": client_authentication,
-            "domains": tuple(domains),
+            "domains": _domains(domains),
         }
         command = parse(ChangeProvider, clean(fields, lines=["label", "client_id"]))
         if command.client_authentication is ClientAuthentication.SECRET and not client_secret:
@@ -139,6 +147,7 @@ class IdentityProviderService:
             self._keyring.drop_secret(_secret_name(provider_id))
         return changed
 
+    @clicked
     def pause(self, actor: Actor, provider_id: str, *, reason: str) -> IdentityProvider:
         """Let nobody sign in through it for now, and end the sessions opened through it. Raises Forbidden, NotFound."""
         return self._end(actor, provider_id, parse(PauseProvider, clean({"reason": reason})))
@@ -148,6 +157,7 @@ class IdentityProviderService:
         self.get(actor, provider_id)
         return self._kernel.execute(IDENTITY_PROVIDERS, provider_id, ResumeProvider(), actor)
 
+    @clicked
     def remove(self, actor: Actor, provider_id: str, *, reason: str) -> IdentityProvider:
         """Let nobody sign in through it any more, end its sessions and forget its secret."""
         removed = self._end(actor, provider_id, parse(RemoveProvider, clean({"reason": reason})))
@@ -155,14 +165,24 @@ class IdentityProviderService:
         return removed
 
     def check(self, actor: Actor, provider_id: str) -> ProviderMetadata:
-        """Ask the provider now what it says of itself, and for its keys.
+        """Ask the provider now what it says of itself, and for its keys; what came of it is kept with the provider.
 
-        Raises Forbidden, NotFound, Unavailable ``provider_unreachable`` or ``provider_answer_unusable``,
-        VerificationError ``wrong_issuer``.
+        Raises Forbidden, NotFound, Conflict ``provider_removed``, Unavailable ``provider_unreachable`` or
+        ``provider_answer_unusable``, Invalid ``provider_address_refused``, VerificationError ``wrong_issuer``.
         """
         provider = self.get(actor, provider_id)
-        found = self._directory.metadata(provider.issuer, afresh=True)
-        self._directory.keys(provider.issuer, "")
+        # Refused before anybody is asked.
+        IDENTITY_PROVIDERS.decider.decide(provider, RecordTrial(), actor, self._kernel.clock())
+        try:
+            found = self._directory.metadata(provider.issuer, afresh=True)
+            if not self._directory.keys(provider.issuer, "", afresh=True):
+                raise unusable("it publishes no key that signs")
+        except ConcordatError as refusal:
+            trial = RecordTrial(code=refusal.code, problem=refusal.message[:500])
+            self._kernel.execute(IDENTITY_PROVIDERS, provider_id, trial, actor)
+            raise
+        trial = RecordTrial(remarks=_remarks(provider, found), ends_sessions=found.end_session_endpoint is not None)
+        self._kernel.execute(IDENTITY_PROVIDERS, provider_id, trial, actor)
         return found
 
     def get(self, actor: Actor, provider_id: str) -> IdentityProvider:
@@ -171,17 +191,31 @@ class IdentityProviderService:
             raise Forbidden("not_coordinator", "Only a coordinator registers and changes identity providers.")
         return self._kernel.state(IDENTITY_PROVIDERS, provider_id)
 
+    def visible(self, actor: Actor, provider_id: str) -> IdentityProvider:
+        """One provider: any for coordinators, for partner leads that of their institution unless it was removed, for
+        everyone else of the institution one in use. Raises NotFound.
+        """
+        missing = NotFound("identity_provider_not_found", f"There is no provider {provider_id!r} that you may see.")
+        try:
+            provider = self._kernel.state(IDENTITY_PROVIDERS, provider_id)
+        except NotFound:
+            raise missing from None
+        if not _sees(actor, provider):
+            raise missing
+        return provider
+
     def list(self, actor: Actor) -> tuple[IdentityProvider, ...]:
-        """Every provider, for coordinators, the newest first; for everyone else those of their institutions in use."""
+        """The providers that ``visible`` shows, those in use and the newest first."""
         rows = self._kernel.store.query(
             """
             SELECT provider_id FROM identity_provider
-            WHERE ? OR (status = 'active' AND list_contains(?::VARCHAR[], institution_id))
+            WHERE ? OR list_contains(?::VARCHAR[], institution_id)
             ORDER BY status = 'removed', registered_at DESC, provider_id
             """,
             [actor.is_coordinator, [*actor.institution_ids]],
         )
-        return tuple(self._kernel.state(IDENTITY_PROVIDERS, row["provider_id"]) for row in rows)
+        found = (self._kernel.state(IDENTITY_PROVIDERS, row["provider_id"]) for row in rows)
+        return tuple(provider for provider in found if _sees(actor, provider))
 
     def buttons(self) -> tuple[Button, ...]:
         """What the sign-in page offers to anybody."""
@@ -268,6 +302,51 @@ class IdentityProviderService:
                 hint="Each domain has one provider, so that an address leads to one place.",
                 param="domains",
             )
+
+
+def _sees(actor: Actor, provider: IdentityProvider) -> bool:
+    if actor.is_coordinator:
+        return True
+    if actor.has(Role.PARTNER_LEAD, provider.institution_id):
+        return provider.status is not ProviderStatus.REMOVED
+    return actor.belongs_to(provider.institution_id) and provider.status is ProviderStatus.ACTIVE
+
+
+def _domains(given: Collection[str]) -> tuple[str, ...]:
+    """Domains as people write them, as they are kept. Raises Invalid ``bad_domain`` naming the first that is none."""
+    found = [domain for one in given if (domain := one.strip().removeprefix("@").rstrip(".").lower())]
+    for domain in found:
+        try:
+            _DOMAIN.validate_python(domain)
+        except ValidationError:
+            raise Invalid(
+                "bad_domain",
+                f"{domain[:100]!r} is no domain of e-mail addresses.",
+                hint="Write what stands behind the @, such as example.org; international names in their ASCII form.",
+                param="domains",
+            ) from None
+    if not found:
+        raise Invalid(
+            "domains_missing",
+            "No domain is named, so that the provider could speak for nobody.",
+            hint="Name at least one domain of your people's e-mail addresses.",
+            param="domains",
+        )
+    return tuple(found)
+
+
+def _remarks(provider: IdentityProvider, found: ProviderMetadata) -> tuple[str, ...]:
+    """What in the provider's word on itself may stand in the way of a sign-in."""
+    remarks = []
+    method = provider.client_authentication.value
+    if method not in found.client_authentication:
+        offered = ", ".join(found.client_authentication)[:150]
+        remarks.append(f"It does not list {method} among the ways in which clients authenticate, but {offered}.")
+    if found.scopes is not None and not {"openid", "email"} <= {*found.scopes}:
+        remarks.append("It does not list the scopes openid and email; without an address nobody new gets in.")
+    if found.signing_algorithms and not ALGORITHMS & {*found.signing_algorithms}:
+        remarks.append("It lists no algorithm with a public key for its ID tokens, and no other is taken.")
+    return tuple(remarks)
 
 
 def _secret_name(provider_id: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from agreements.actors import LAB, Actor
 from agreements.dsse import Envelope, sign
-from agreements.errors import Conflict, NotFound
+from agreements.errors import Conflict, Fixer, NotFound
 from agreements.institutions import (
     AllowKey,
     AskForKey,
@@ -108,19 +108,27 @@ class InstitutionService:
     def revoke_key(self, actor: Actor, institution_id: str, *, public_key: str, reason: str) -> Institution:
         """Stop a key from signing. Raises Forbidden or Invalid."""
         self.get(institution_id)
-        command = parse(RevokeKey, {"public_key": public_key, "reason": reason})
+        command = parse(RevokeKey, clean({"public_key": public_key, "reason": reason}))
         return self._kernel.execute(INSTITUTIONS, institution_id, command, actor)
 
     def get(self, institution_id: str) -> Institution:
         """One institution. Raises NotFound."""
         return self._kernel.state(INSTITUTIONS, institution_id)
 
+    def look_up(self, actor: Actor, institution_id: str) -> Institution:
+        """One institution, as far as the actor may know it: see ``list``. Raises NotFound."""
+        return _told(actor, self.get(institution_id))
+
     def list(self, actor: Actor) -> tuple[Institution, ...]:
-        """All institutions by name, the lab first; whoever signs in may know who takes part."""
+        """All institutions by name, the lab first; whoever signs in may know who takes part.
+
+        What is between one of them and the lab, its weight and a key that it asked for, is told to these two: to
+        everybody else it reads as if there were none.
+        """
         if not is_active(actor):
             return ()
         rows = self._kernel.store.query("SELECT institution_id FROM institution ORDER BY lower(name)")
-        found = [self.get(row["institution_id"]) for row in rows]
+        found = [_told(actor, self.get(row["institution_id"])) for row in rows]
         return tuple(sorted(found, key=lambda institution: institution.id != LAB))
 
     def active_keys(self, institution_id: str) -> tuple[str, ...]:
@@ -135,7 +143,12 @@ class InstitutionService:
     def sign(self, institution_id: str, actor: Actor, payload_type: str, payload: bytes) -> Envelope:
         """A DSSE envelope with the key in custody, at its representative's word. Raises NotFound or Conflict."""
         if not represents(actor, institution_id):
-            raise NotFound("key_not_kept", "You do not sign for this institution.")
+            raise NotFound(
+                "key_not_kept",
+                "You do not sign for this institution.",
+                hint="Ask a lead of the institution to sign.",
+                fixer=Fixer.LEAD,
+            )
         public_key = self.kept_key(institution_id)
         if public_key is None:
             raise Conflict(
@@ -159,3 +172,9 @@ class InstitutionService:
         INSTITUTIONS.decider.decide(self.get(institution_id), command, actor, self._kernel.clock())
         self._keyring.keep(institution_id, key)
         return self._kernel.execute(INSTITUTIONS, institution_id, command, actor)
+
+
+def _told(actor: Actor, institution: Institution) -> Institution:
+    if actor.is_coordinator or actor.belongs_to(institution.id):
+        return institution
+    return institution.model_copy(update={"weight": Institution().weight, "key_request": None})

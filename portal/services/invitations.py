@@ -206,13 +206,14 @@ class InvitationService:
 
     def _handed_out(self, invitation: Invitation, actor: Actor, secret: str) -> Invited:
         url = f"{self._settings.url}/session/invitation?code={secret}"
-        problem = self._send(invitation, actor, url) if self._by_mail else ""
+        problem = self._send(invitation, actor, url) if self.by_mail else ""
         return Invited(
-            invitation=self._view(invitation), url=url, mailed=self._by_mail and not problem, mail_problem=problem
+            invitation=self._view(invitation), url=url, mailed=self.by_mail and not problem, mail_problem=problem
         )
 
     @property
-    def _by_mail(self) -> bool:
+    def by_mail(self) -> bool:
+        """Whether links are sent by mail, besides being shown once."""
         return bool(self._settings.smtp_url and self._settings.mail_from)
 
     def _send(self, invitation: Invitation, actor: Actor, url: str) -> str:

@@ -9,7 +9,8 @@ from agreements.actors import Actor
 from agreements.deciders import Value
 from agreements.errors import Conflict, NotFound, StaleVersion
 from agreements.keys import SigningKey
-from portal.store import Aggregate, Append, Committed, Store
+from portal.services.clicks import received_at
+from portal.store import Aggregate, Append, Committed, Guard, Store
 
 S = TypeVar("S", bound=Value)
 
@@ -26,6 +27,8 @@ class Step:
     aggregate: Aggregate[Any]
     object_id: str
     command: Value
+    fresh: bool = False
+    """Whether the id was drawn at random for this command: the object is then not looked up."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Kernel:
 
     def state(self, aggregate: Aggregate[S], object_id: str) -> S:
         """The current state. Raises NotFound ``<category>_not_found``."""
-        state, version = self.store.state(aggregate, object_id)
+        # An empty id names nothing, and no stream either.
+        state, version = self.store.state(aggregate, object_id) if object_id else (aggregate.decider.initial, 0)
         if version == 0:
             category = aggregate.decider.category
             raise NotFound(f"{category}_not_found", f"There is no {category} {object_id!r}.")
@@ -58,20 +62,30 @@ class Kernel:
         actor: Actor,
         *,
         idempotency_key: str | None = None,
+        guard: Guard | None = None,
+        fresh: bool = False,
     ) -> S:
         """Carry out one command and return the new state. Raises what the decider raises, or StaleVersion.
 
-        A repeated ``idempotency_key`` changes nothing and returns the object that the first call touched.
+        A repeated ``idempotency_key`` changes nothing and returns the object that the first call touched. What
+        ``guard`` refuses at the moment of writing is not written. An object is ``fresh`` whose id was drawn for this.
         """
-        committed = self.execute_all([Step(aggregate, object_id, command)], actor, idempotency_key=idempotency_key)
+        step = Step(aggregate, object_id, command, fresh=fresh)
+        committed = self.execute_all([step], actor, idempotency_key=idempotency_key, guard=guard)
         if committed is not None and committed.replayed:
             object_id = next(iter(committed.versions)).partition("/")[2]
         return self.state(aggregate, object_id)
 
     def execute_all(
-        self, steps: Sequence[Step], actor: Actor, *, idempotency_key: str | None = None
+        self,
+        steps: Sequence[Step],
+        actor: Actor,
+        *,
+        idempotency_key: str | None = None,
+        guard: Guard | None = None,
     ) -> Committed | None:
         """Carry out several commands, all or none. Returns None when none of them changed anything."""
+        received = received_at()
         if idempotency_key is not None:
             before = self._replay(steps, actor, idempotency_key)
             if before is not None:
@@ -89,7 +103,9 @@ class Kernel:
             if not appends:
                 return None
             try:
-                return self.store.commit(appends, actor=actor, at=now, idempotency_key=idempotency_key)
+                return self.store.commit(
+                    appends, actor=actor, at=now, idempotency_key=idempotency_key, guard=guard, received=received
+                )
             except StaleVersion:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -100,16 +116,28 @@ class Kernel:
                 return self._replay(steps, actor, idempotency_key)
         raise AssertionError("unreachable")
 
+    def made_under(self, aggregate: Aggregate[Any], actor: Actor, idempotency_key: str | None) -> str | None:
+        """The id of the object of that kind that a key made; None for a new key, or none.
+
+        For what cannot be planned a second time. Raises Conflict where the key stands for another request.
+        """
+        if idempotency_key is None:
+            return None
+        committed = self.store.committed_under(actor.person_id, idempotency_key)
+        if committed is None:
+            return None
+        stream = next(iter(committed.versions))
+        category, _, object_id = stream.partition("/")
+        if category != aggregate.decider.category or committed.versions[stream] != 1:
+            raise _reused()
+        return object_id
+
     def _replay(self, steps: Sequence[Step], actor: Actor, idempotency_key: str) -> Committed | None:
         """What the key stands for, if anything. Raises Conflict where that is not what ``steps`` ask for."""
         committed = self.store.committed_under(actor.person_id, idempotency_key)
         named = {step.aggregate.decider.stream(step.object_id) for step in steps}
         if committed is not None and not all(self._was_done(step, actor, committed, named) for step in steps):
-            raise Conflict(
-                "idempotency_key_reused",
-                "The idempotency key stands for another request.",
-                hint="Use a new key for a new request.",
-            )
+            raise _reused()
         return committed
 
     def _was_done(self, step: Step, actor: Actor, committed: Committed, named: Collection[str]) -> bool:
@@ -139,8 +167,17 @@ class Kernel:
 
     def _decide(self, step: Step, actor: Actor, now: datetime) -> Append | None:
         decider = step.aggregate.decider
-        state, version = self.store.state(step.aggregate, step.object_id)
+        state, version = (decider.initial, 0) if step.fresh else self.store.state(step.aggregate, step.object_id)
         events = decider.decide(state, step.command, actor, now)
         if not events:
             return None
-        return Append(stream=decider.stream(step.object_id), expected_version=version, events=tuple(events))
+        stream = decider.stream(step.object_id)
+        return Append(stream=stream, expected_version=version, events=tuple(events), fresh=step.fresh)
+
+
+def _reused() -> Conflict:
+    return Conflict(
+        "idempotency_key_reused",
+        "The idempotency key stands for another request.",
+        hint="Use a new key for a new request.",
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from agreements.access_requests import DRAFTING
 from agreements.actors import Actor
 from agreements.deciders import Value
 from agreements.errors import Forbidden, NotFound
@@ -58,7 +59,8 @@ class LogService:
         """Entries the actor may know of, newest first, from before a position.
 
         Everyone sees what they did themselves. Coordinators see the rest too, except for findings whose audience they
-        are not in: no role reaches into a marking. What is not seen shows in the log as hashes.
+        are not in, since no role reaches into a marking, and for what others drafted. What is not seen shows in the
+        log as hashes.
         """
         if not is_active(actor):
             return ()
@@ -66,14 +68,17 @@ class LogService:
         rows = self._kernel.store.query(
             """
             SELECT position FROM event
-            WHERE (actor_id = ? OR (? AND NOT list_contains(?::VARCHAR[], stream)))
+            WHERE (actor_id = ? OR (
+                    ? AND NOT list_contains(?::VARCHAR[], stream) AND NOT list_contains(?::VARCHAR[], type)
+                ))
                 AND position < ? AND (?::VARCHAR IS NULL OR stream = ?)
             ORDER BY position DESC LIMIT ?
             """,
             [
                 actor.person_id,
                 actor.is_coordinator,
-                list(self._findings.hidden_streams(actor)),
+                list(self._hidden_streams(actor)),
+                sorted(DRAFTING),
                 size if before is None else max(0, min(before, size)),
                 stream,
                 stream,
@@ -98,7 +103,15 @@ class LogService:
     def _may_open(self, actor: Actor, recorded: RecordedEvent) -> bool:
         if recorded.actor_id == actor.person_id:
             return True
-        return actor.is_coordinator and recorded.stream not in self._findings.hidden_streams(actor)
+        hidden = recorded.event.type_name in DRAFTING or recorded.stream in self._hidden_streams(actor)
+        return actor.is_coordinator and not hidden
+
+    def _hidden_streams(self, actor: Actor) -> tuple[str, ...]:
+        drafts = self._kernel.store.query(
+            "SELECT request_id FROM access_request WHERE submitted_at = '' AND requester_id <> ?", [actor.person_id]
+        )
+        theirs = (f"access_request/{row['request_id']}" for row in drafts)
+        return (*self._findings.hidden_streams(actor), *theirs)
 
     def _recorded(self, position: int) -> RecordedEvent:
         return self._kernel.store.events(after=position - 1, limit=1)[0]

@@ -26,7 +26,7 @@ from portal.services.kernel import Kernel
 from portal.services.refresh import RefreshService
 from portal.services.replays import OnceOnly
 from portal.services.token_keys import TOKEN_AUDIENCE
-from portal.services.token_plans import TokenPlans, Wish
+from portal.services.token_plans import TokenPlans, Wish, label_of
 from portal.services.token_records import PROGRAM_PREFIX
 from portal.services.tokens import IssuedToken, TokenService
 
@@ -211,7 +211,7 @@ class OAuthService:
         return parse(
             Wish,
             {
-                "label": form.get("label", "")[:120] or "from the token endpoint",
+                **label_of(form.get("label", "").strip() or "from the token endpoint"),
                 "grant_id": details.grant_id,
                 "purpose": details.purpose,
                 "narrowing": details.narrowing(),

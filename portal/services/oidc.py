@@ -23,9 +23,10 @@ from portal.keyring import Keyring
 from portal.notices.model import Notice
 from portal.oidc.attempt import Attempt, Attempts
 from portal.oidc.client import authorization_url, end_session_url, redeem
+from portal.oidc.directory import Directory
 from portal.oidc.id_token import IdClaims, identity, verify
-from portal.oidc.metadata import Directory, ProviderMetadata
-from portal.oidc.transport import ProviderHttp
+from portal.oidc.metadata import ProviderMetadata
+from portal.oidc.transport import ProviderHttp, unusable
 from portal.services.identity_providers import IdentityProviderService
 from portal.services.kernel import Kernel, Step
 from portal.services.notices import NoticeService
@@ -79,10 +80,12 @@ class OidcService:
         """ID tokens of open sessions, which a provider asks for at sign-out; in memory alone."""
         self._making_key = threading.Lock()
 
-    @property
-    def redirect_uri(self) -> str:
-        """Where providers send browsers back to; to be registered with each."""
-        return f"{self._settings.url}/session/oidc/callback"
+    def redirect_uri(self, provider_id: str) -> str:
+        """Where a provider sends browsers back to; to be registered with it.
+
+        Each has its own, so that no provider can pass another's answer for its own (RFC 9700, section 4.4.2).
+        """
+        return f"{self._settings.url}/session/oidc/callback/{provider_id}"
 
     @property
     def signed_out_uri(self) -> str:
@@ -100,16 +103,18 @@ class OidcService:
         provider = self._providers.in_use(provider_id)
         metadata = self._directory.metadata(provider.issuer)
         cookie, attempt = self._attempts.begin(provider.id, onward, self._kernel.clock())
-        return Begun(url=authorization_url(provider, metadata, attempt, self.redirect_uri), cookie=cookie)
+        return Begun(url=authorization_url(provider, metadata, attempt, self.redirect_uri(provider.id)), cookie=cookie)
 
-    def finish(self, cookie: str, answer: Mapping[str, str], *, browser: str = "") -> Entered:
-        """Take a provider's answer and open a session, for somebody who waits too.
+    def finish(self, cookie: str, provider_id: str, answer: Mapping[str, str], *, browser: str = "") -> Entered:
+        """Take the answer that came to a provider's address, and open a session, for somebody who waits too.
 
         Raises Unauthenticated, VerificationError, Unavailable, NotFound, Invalid or Conflict, each by name.
         """
         now = self._kernel.clock()
         attempt = self._attempts.resume(cookie, answer.get("state", ""), now)
-        provider = self._providers.in_use(attempt.provider_id)
+        if attempt.provider_id != provider_id:
+            raise _not_who_was_asked()
+        provider = self._providers.in_use(provider_id)
         metadata = self._directory.metadata(provider.issuer)
         _check_answer(metadata, answer)
         code = answer.get("code", "")
@@ -118,9 +123,25 @@ class OidcService:
                 "provider_refused", f"{provider.label} did not sign you in.", hint="Begin again, or choose another way."
             )
         claims, id_token = self._claims(provider, metadata, attempt, code)
-        signed_in = self._enter(provider, claims, browser)
+        signed_in = self.admit(provider, claims, browser=browser)
         self._remember(signed_in, id_token)
         return Entered(signed_in=signed_in, onward=attempt.onward)
+
+    def signs_out_at(self, session_id: str) -> str:
+        """The provider, by name, where whoever has the session can sign out too; empty where that is not known.
+
+        Asks nobody: it goes by what the provider last said of itself.
+        """
+        provider_id = self._sessions.provider_of(session_id)
+        if provider_id is None:
+            return ""
+        provider = self._kernel.state(IDENTITY_PROVIDERS, provider_id)
+        known = self._directory.known(provider.issuer)
+        if known is not None:
+            ends = known.end_session_endpoint is not None
+        else:
+            ends = provider.tried is not None and provider.tried.ends_sessions
+        return provider.label if ends else ""
 
     def leaving(self, session_id: str) -> str | None:
         """Where to sign out at the provider of a session that has ended; None where there is nothing to do."""
@@ -145,7 +166,7 @@ class OidcService:
             secret = self._providers.secret(provider)
         elif provider.client_authentication is ClientAuthentication.PRIVATE_KEY:
             secret = self._client_key()
-        tokens = redeem(self._http, provider, metadata, attempt, code, self.redirect_uri, secret)
+        tokens = redeem(self._http, provider, metadata, attempt, code, self.redirect_uri(provider.id), secret)
         id_token, access_token = tokens.get("id_token"), tokens.get("access_token")
         if not isinstance(id_token, str):
             raise VerificationError("id_token_missing", "The identity provider says not who signed in.")
@@ -166,12 +187,18 @@ class OidcService:
         if not (access_token.isascii() and access_token.isprintable()):
             return claims
         answer = self._http.get(endpoint, {"authorization": f"Bearer {access_token}"})
+        if not answer.is_success:
+            raise unusable(f"it answers with status {answer.status_code} where it should say who signed in")
         found = identity(answer.document())
         if found.subject != claims.subject:
             raise VerificationError("wrong_subject", "The identity provider speaks of two different people.")
         return found
 
-    def _enter(self, provider: IdentityProvider, claims: IdClaims, browser: str) -> SignedIn:
+    def admit(self, provider: IdentityProvider, claims: IdClaims, *, browser: str = "") -> SignedIn:
+        """Open a session for whom the provider vouches for, who may be new and then waits.
+
+        The claims are those of an ID token that was verified: this asks for no proof. Raises as ``finish`` does.
+        """
         known_as = identity_id(provider.issuer, claims.subject)
         for attempt in range(_TRIES):
             steps: tuple[Step, ...] = ()
@@ -271,11 +298,15 @@ def _check_answer(metadata: ProviderMetadata, answer: Mapping[str, str]) -> None
     """RFC 9207: an answer names who it is from, if its provider says that it does; a wrong name never counts."""
     named = answer.get("iss")
     if named != metadata.issuer and (named is not None or metadata.names_itself):
-        raise VerificationError(
-            "wrong_issuer",
-            "The answer is not from the identity provider that was asked.",
-            hint="Begin again at the sign-in page; if it happens again, tell a coordinator.",
-        )
+        raise _not_who_was_asked()
+
+
+def _not_who_was_asked() -> VerificationError:
+    return VerificationError(
+        "wrong_issuer",
+        "The answer is not from the identity provider that was asked.",
+        hint="Begin again at the sign-in page; if it happens again, tell a coordinator.",
+    )
 
 
 def _check_email(provider: IdentityProvider, claims: IdClaims) -> None:

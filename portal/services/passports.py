@@ -26,6 +26,7 @@ from agreements.passports import (
 from agreements.vetting import MAX_EVIDENCE, MAX_PEOPLE
 from portal.inputs import Line, Prose, parse
 from portal.services.aggregates import PASSPORTS, stamp
+from portal.services.clicks import clicked
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel
 
@@ -143,6 +144,7 @@ class PassportService:
         )
         return self._execute(actor, institution, command, idempotency_key)
 
+    @clicked
     def revoke(
         self, actor: Actor, institution_id: str, *, item: VettingItem, reason: str, idempotency_key: str | None = None
     ) -> PassportView:

@@ -23,6 +23,7 @@ from agreements.people import (
 )
 from portal.inputs import clean, parse
 from portal.services.aggregates import ADDRESSES, PEOPLE
+from portal.services.clicks import clicked
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel, Step
 from portal.services.sessions import SessionService
@@ -136,6 +137,7 @@ class PeopleService:
         membership = Membership(institution_id=institution_id, role=role)
         return self._change(actor, person_id, AddMembership(membership=membership))
 
+    @clicked
     def change_role(
         self,
         actor: Actor,
@@ -153,6 +155,7 @@ class PeopleService:
         fields = {"institution_id": institution_id, "before": before, "after": after, "without_lead": without_lead}
         return self._leave(actor, person_id, ChangeRole, fields)
 
+    @clicked
     def remove_membership(
         self,
         actor: Actor,
@@ -168,6 +171,7 @@ class PeopleService:
         fields = clean({"membership": membership, "reason": reason, "without_lead": without_lead})
         return self._leave(actor, person_id, RemoveMembership, fields)
 
+    @clicked
     def deactivate(self, actor: Actor, person_id: str, *, reason: str, without_lead: bool = False) -> Person:
         """Stop somebody from signing in; their sessions, links and tokens end with it, for good.
 
@@ -230,6 +234,24 @@ class PeopleService:
         )
         return tuple(self.get(row["person_id"]) for row in rows)
 
+    def directory(self, actor: Actor) -> tuple[Person, ...]:
+        """Everyone the actor may see by name, whatever their state: with those who wait or waited, for who answers."""
+        led = [m.institution_id for m in actor.memberships if m.role is Role.PARTNER_LEAD]
+        rows = self._kernel.store.query(
+            """
+            SELECT person_id FROM person p WHERE ? OR EXISTS (
+                SELECT 1 FROM person_institution i
+                WHERE i.person_id = p.person_id AND list_contains(?::VARCHAR[], i.institution_id)
+            ) OR EXISTS (
+                SELECT 1 FROM person_waiting w
+                WHERE w.person_id = p.person_id AND list_contains(?::VARCHAR[], w.institution_id)
+            )
+            ORDER BY lower(name), person_id
+            """,
+            [actor.is_coordinator, list(actor.institution_ids), led],
+        )
+        return tuple(self.get(row["person_id"]) for row in rows)
+
     def waiting(self, actor: Actor) -> tuple[Person, ...]:
         """Who waits for a membership the actor may answer, longest first; those who were refused come last."""
         led = [m.institution_id for m in actor.memberships if m.role is Role.PARTNER_LEAD]
@@ -285,11 +307,11 @@ class PeopleService:
     ) -> Person:
         person = self.visible(actor, person_id)
         with self._roster:
-            command = parse(kind, {**fields, "sole": self._sole(person)})
+            command = parse(kind, {**fields, "sole": self.sole(person)})
             self._kernel.execute_all([Step(PEOPLE, person_id, command), *also], actor)
             return self.get(person_id)
 
-    def _sole(self, person: Person) -> tuple[Membership, ...]:
+    def sole(self, person: Person) -> tuple[Membership, ...]:
         """Which of the person's roles nobody else who is active holds, of those that somebody has to hold."""
         rows = self._kernel.store.query(
             """

@@ -1,6 +1,7 @@
 """What has to be there before an agreement can enter into force: each requirement, whether it is met, who clears it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from agreements.actors import LAB, PartyKind, Role
@@ -76,12 +77,15 @@ class Prerequisites:
         return tuple(line.message for line in self.checklist(agreement, version) if not line.met)
 
     def vetting(
-        self, institution_id: str, clause: Vetting | None, *, in_grace: bool = False
+        self, institution_id: str, clause: Vetting | None, *, in_grace: bool = False, at: datetime | None = None
     ) -> tuple[Requirement, ...]:
-        """What a vetting clause asks for and how it stands; ``in_grace`` counts what lapsed lately as still there."""
+        """What a vetting clause asks for and how it stands; ``in_grace`` counts what lapsed lately as still there.
+
+        ``at`` is another moment than the present one.
+        """
         if clause is None:
             return ()
-        passport, now = self._vetting.state(institution_id), self._kernel.clock()
+        passport, now = self._vetting.state(institution_id), at or self._kernel.clock()
         grace_days = clause.grace_days if in_grace else 0
         missing = {standing.item for standing in passport.missing(clause.items, now, grace_days=grace_days)}
         return tuple(

@@ -7,6 +7,7 @@ from agreements.jwks import read_jwks
 from agreements.programs import EndProgram, Program, RegisterProgram, ReplaceKeys, ResumeProgram, SuspendProgram
 from portal.inputs import clean, parse
 from portal.services.aggregates import PROGRAMS
+from portal.services.clicks import clicked
 from portal.services.institutions import InstitutionService
 from portal.services.kernel import Kernel
 from portal.services.token_records import PROGRAM_PREFIX
@@ -44,20 +45,22 @@ class ProgramService:
         self.get(actor, program_id)
         return self._kernel.execute(PROGRAMS, program_id, parse(ReplaceKeys, {"keys": read_jwks(jwks)}), actor)
 
+    @clicked
     def suspend(self, actor: Actor, program_id: str, *, reason: str) -> Program:
         """Refuse it and its tokens until it is resumed. Raises Forbidden, Conflict or Invalid."""
         self.get(actor, program_id)
-        return self._kernel.execute(PROGRAMS, program_id, parse(SuspendProgram, {"reason": reason}), actor)
+        return self._kernel.execute(PROGRAMS, program_id, parse(SuspendProgram, clean({"reason": reason})), actor)
 
     def resume(self, actor: Actor, program_id: str) -> Program:
         """Let it in again; its tokens that are in time work again. Raises Forbidden or Conflict."""
         self.get(actor, program_id)
         return self._kernel.execute(PROGRAMS, program_id, ResumeProgram(), actor)
 
+    @clicked
     def end(self, actor: Actor, program_id: str, *, reason: str) -> Program:
         """Refuse it and its tokens for good. Raises Forbidden, Conflict or Invalid."""
         self.get(actor, program_id)
-        return self._kernel.execute(PROGRAMS, program_id, parse(EndProgram, {"reason": reason}), actor)
+        return self._kernel.execute(PROGRAMS, program_id, parse(EndProgram, clean({"reason": reason})), actor)
 
     def get(self, actor: Actor, program_id: str) -> Program:
         """One program, for its institution and coordinators. Raises NotFound for everybody else too."""

@@ -5,17 +5,21 @@ it was begun with and to a last day that no refresh moves.
 """
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from agreements.actors import Actor
+from agreements.actors import LAB, Actor
 from agreements.credentials import Credential, CredentialKind, EndCredential, IssueCredential, UseOnce, secret_id
 from agreements.errors import Conflict, NotFound, Unauthenticated
 from portal.config import Settings
-from portal.services.aggregates import CREDENTIALS
+from portal.inputs import parse
+from portal.notices.model import Notice
+from portal.services.aggregates import CREDENTIALS, GRANTS
 from portal.services.kernel import Kernel, Step
+from portal.services.notice_making import LAB_SIDE, LEADS
+from portal.services.notices import NoticeService
 from portal.services.token_plans import TokenPlans, Wish
-from portal.services.token_records import TokenRecords
+from portal.services.token_records import PROGRAM_PREFIX, TokenRecords
 from portal.services.tokens import IssuedToken, TokenService
 
 REFRESH_PREFIX: Final = "cdrt_"
@@ -23,6 +27,9 @@ REFRESH_PREFIX: Final = "cdrt_"
 
 REUSE_WATCH = Actor.automatic("refresh-reuse-watch")
 """The named rule that ends a family whose token came twice."""
+
+REUSED: Final = "a refresh token was used twice, which only a copy can do"
+"""Why such a family ended."""
 
 _SECRET_BYTES = 32
 
@@ -109,13 +116,23 @@ class RefreshService:
         )
 
     def _end(self, family: Credential) -> None:
-        command = EndCredential(reason="a refresh token was used twice, which only a copy can do")
-        self._kernel.execute(CREDENTIALS, family.id, command, REUSE_WATCH)
+        """End the family, and tell whom it concerns in the same transaction."""
+        steps = [Step(CREDENTIALS, family.id, EndCredential(reason=REUSED))]
+        if family.ended_at is None:
+            now = self._kernel.clock()
+            steps.append(NoticeService.raising(reuse_notice(family, self._institution_of(family), now)))
+        self._kernel.execute_all(steps, REUSE_WATCH)
         raise Unauthenticated(
             "refresh_reused",
             "This refresh token was used before. Somebody may have a copy, so all tokens that came of it are ended.",
             hint="Issue a new token on the Tokens page.",
         )
+
+    def _institution_of(self, family: Credential) -> str:
+        """Whose lead is told: the grant's institution, or else the holder's own."""
+        if family.grant_id is not None:
+            return self._kernel.state(GRANTS, family.grant_id).institution_id
+        return next(iter(self._records.holder(family.person_id).institution_ids), LAB)
 
     def _trade(self, family: IssueCredential, first: Step, actor: Actor, lifetime: timedelta) -> IssuedToken:
         """Carry out ``first`` and issue the next refresh token and an access token, all or none."""
@@ -136,6 +153,28 @@ class RefreshService:
         self._kernel.execute_all(steps, actor)
         record = self._records.get(access.credential_id)
         return IssuedToken(token=self._plans.encode(record), record=record, refresh_token=secret)
+
+
+def reuse_notice(family: Credential, institution_id: str, now: datetime) -> Notice:
+    """What its holder, those whose rights it carried and their lead are told; of the lab's own, the coordinators."""
+    people = {one for one in (family.person_id, *family.granted_by) if not one.startswith(PROGRAM_PREFIX)}
+    return parse(
+        Notice,
+        {
+            "id": f"token:{family.id}:refresh_reused",
+            "kind": "security.refresh_reused",
+            "institution_id": institution_id,
+            "subject": f"Security: a refresh token was used twice ({family.label})",
+            "body": f"On {now:%Y-%m-%d %H:%M} UTC a refresh token of {family.label!r} was sent that had been used "
+            "before. Each is good once, so somebody may have a copy: every token that came of it is ended, and the "
+            "next request with one is refused.\n\n"
+            "If a script sent it again by mistake, let it keep the newest refresh token, and issue another one. If "
+            "not, look on Runs for what its tokens were used for, and at where it was kept.",
+            "link": "/tokens",
+            "at": now,
+            "audience": frozenset(people) | (LAB_SIDE if institution_id == LAB else LEADS),
+        },
+    )
 
 
 _CARRIED = tuple(name for name in IssueCredential.model_fields if name != "credential_id")

@@ -7,7 +7,7 @@ are never later than the use they stand for, so that the idle limit holds and at
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -24,9 +24,10 @@ from agreements.credentials import (
 from agreements.deciders import Value
 from agreements.errors import ConcordatError, Forbidden, NotFound, Unauthenticated
 from agreements.identity_providers import ProviderStatus
-from agreements.people import Person
+from agreements.people import Person, governs
 from portal.config import Settings
 from portal.services.aggregates import CREDENTIALS, PEOPLE
+from portal.services.clicks import clicked
 from portal.services.kernel import Kernel, Step
 from portal.services.people_rows import IDENTITY_PROVIDERS
 
@@ -98,7 +99,19 @@ class SessionService:
 
     def actor(self, session_id: str, channel: Channel) -> Actor:
         """Who a session is, looked up anew each time. Raises Unauthenticated with the reason it is good for nothing."""
-        session = self._live(session_id)
+        return self._actor(self._live(session_id), channel)
+
+    def still(self, session_id: str, channel: Channel) -> Actor:
+        """``actor`` for what the session began before: to ask is no use of it, and nothing under way is idle."""
+        try:
+            session = self._kernel.state(CREDENTIALS, session_id)
+        except NotFound:
+            raise session_over() from None
+        if session.kind is not CredentialKind.SESSION or not session.live_on(self._kernel.clock()):
+            raise session_over()
+        return self._actor(session, channel)
+
+    def _actor(self, session: Credential, channel: Channel) -> Actor:
         person = self._kernel.state(PEOPLE, session.person_id)
         check_active(person)
         if person.pending is not None:
@@ -108,7 +121,7 @@ class SessionService:
                 hint="See /session/waiting.",
             )
         self._check_provider(session, person)
-        return person.actor(channel)
+        return person.actor(channel).model_copy(update={"session_id": session.id})
 
     def waiting(self, session_id: str) -> Person | None:
         """Whom the session belongs to, if that person waits to be let in."""
@@ -139,6 +152,19 @@ class SessionService:
         _own_or_coordinator(actor, person_id)
         return self._list(person_id, current)
 
+    def last_sign_ins(self, actor: Actor, people: Collection[Person]) -> dict[str, datetime]:
+        """When each last signed in, by id: of oneself, and of those whom the actor governs; of nobody else."""
+        asked = [one.id for one in people if one.id == actor.person_id or governs(actor, one)]
+        rows = self._kernel.store.query(
+            """
+            SELECT person_id, max(issued_at) AS last FROM credential
+            WHERE kind = 'session' AND list_contains(?::VARCHAR[], person_id) GROUP BY person_id
+            """,
+            [asked],
+        )
+        return {row["person_id"]: datetime.fromisoformat(row["last"]) for row in rows}
+
+    @clicked
     def end(self, actor: Actor, handle: str) -> None:
         """End one session: one's own, or as a coordinator anybody's. Raises NotFound ``session_not_found``."""
         owner = None if actor.is_coordinator else actor.person_id
@@ -147,8 +173,13 @@ class SessionService:
                 self._kernel.execute(CREDENTIALS, session_id, EndCredential(reason="ended from the list"), actor)
                 self._forget(session_id)
                 return
-        raise NotFound("session_not_found", "There is no such session that you may end.")
+        raise NotFound(
+            "session_not_found",
+            "There is no such session that you may end.",
+            hint="Look at the list again: it may be over already.",
+        )
 
+    @clicked
     def end_all(self, actor: Actor, person_id: str, *, tokens: bool = False, keep: str = "") -> Ended:
         """Sign a person out everywhere: oneself, or as a coordinator anybody; with ``tokens``, of programs too.
 

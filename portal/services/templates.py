@@ -7,7 +7,7 @@ from agreements.clauses import Form, parse_clauses
 from agreements.errors import Conflict, NotFound
 from agreements.standard_terms import Template, templates
 from agreements.templating import PublishTemplate, RetireTemplate, TemplateRecord
-from portal.inputs import parse
+from portal.inputs import clean, parse
 from portal.services.kernel import Kernel
 from portal.services.template_rows import TEMPLATES
 
@@ -109,7 +109,7 @@ class TemplateService:
     def retire(self, actor: Actor, template_id: str, *, reason: str, idempotency_key: str | None = None) -> Template:
         """Let no further drafts start from a template. Raises Forbidden, NotFound, or Conflict ``template_retired``."""
         self.versions(template_id)
-        command = parse(RetireTemplate, {"template_id": template_id, "reason": reason})
+        command = parse(RetireTemplate, clean({"template_id": template_id, "reason": reason}))
         self._kernel.execute(TEMPLATES, template_id, command, actor, idempotency_key=idempotency_key)
         return self.get(template_id)
 

@@ -11,9 +11,10 @@ from agreements.keys import SigningKey
 from agreements.token_keys import RotateTokenKey, TokenKey, TokenKeys, WithdrawTokenKey
 from agreements.tokens import TokenIssuer
 from portal.config import MAX_TOKEN_HOURS, Settings
-from portal.inputs import parse
+from portal.inputs import clean, parse
 from portal.keyring import Keyring
 from portal.services.aggregates import TOKEN_KEYS
+from portal.services.clicks import clicked
 from portal.services.kernel import Kernel
 
 TOKEN_AUDIENCE = "concordat"  # noqa: S105 - the audience of access tokens, no secret
@@ -41,20 +42,32 @@ class TokenKeyService:
         self._kernel = kernel
         self._keyring = keyring
         self._settings = settings
-        self._made: TokenIssuer | None = self._issuer(self._state())
-        self._making = threading.Lock()  # what was made before a change must not be put in place after it
+        state = self._state()
+        self._made = (state, self._issuer(state))
+        self._making = threading.Lock()  # one is enough for a change
 
     def issuer(self) -> TokenIssuer:
-        """What makes and checks tokens with the keys of this moment."""
-        made = self._made
-        if made is None:
-            with self._making:
-                made = self._made = self._issuer(self._state())
+        """What makes and checks tokens with the keys of this moment: those on record, whenever they were changed."""
+        state = self._state()
+        made_of, made = self._made
+        if made_of == state:
+            return made
+        with self._making:
+            made = self._issuer(state)
+            self._made = (state, made)
         return made
 
     def jwks(self) -> dict[str, Any]:
         """The public keys that verify tokens now (RFC 7517)."""
         return self.issuer().jwks(self._kernel.clock())
+
+    def trusts(self, kid: str) -> bool:
+        """Whether tokens that name this key are taken now; read from the record itself."""
+        now = self._kernel.clock()
+        return any(
+            kid in {key.kid, key.public.key_id} and (key.verifies_until is None or now < key.verifies_until)
+            for key in self._keys(self._state())
+        )
 
     def list(self, actor: Actor) -> tuple[TokenKeyView, ...]:
         """Every key, the one that signs first. Raises Forbidden for anyone but a coordinator."""
@@ -74,6 +87,7 @@ class TokenKeyService:
             for key in reversed(self._keys(self._state()))
         )
 
+    @clicked
     def rotate(
         self, actor: Actor, *, compromised: str | None = None, idempotency_key: str | None = None
     ) -> tuple[TokenKeyView, ...]:
@@ -82,6 +96,7 @@ class TokenKeyService:
         Raises Forbidden, Conflict or Invalid.
         """
         current = self._keys(self._state())[-1]
+        why = clean({"compromised": compromised})
         key = SigningKey.generate()
         command = parse(
             RotateTokenKey,
@@ -89,7 +104,7 @@ class TokenKeyService:
                 "public_key": key.public.raw.hex(),
                 "replaced": current.public_key,
                 "longest": timedelta(hours=MAX_TOKEN_HOURS),
-                "compromised": compromised,
+                **why,
             },
         )
         # Refused before a file is written; and the file is there before a token can be signed with it.
@@ -106,17 +121,18 @@ class TokenKeyService:
         self._afresh()
         return self.list(actor)
 
+    @clicked
     def withdraw(self, actor: Actor, kid: str, *, reason: str) -> tuple[TokenKeyView, ...]:
         """Refuse the tokens of a key that was replaced before. Raises Forbidden, NotFound or Conflict."""
-        self._kernel.execute(TOKEN_KEYS, _STREAM, parse(WithdrawTokenKey, {"kid": kid, "reason": reason}), actor)
+        self._kernel.execute(TOKEN_KEYS, _STREAM, parse(WithdrawTokenKey, clean({"kid": kid, "reason": reason})), actor)
         self._afresh()
         return self.list(actor)
 
     def _afresh(self) -> None:
-        """Nothing else changes the keys: this service is the only one that writes them, in the only process."""
-        with self._making:
-            self._made = None
-        # Not before a key is retired: a backup made at this moment may hold the record of before.
+        """Let go of private keys that are not needed any more.
+
+        Not before a key is retired: a backup made at this moment may hold the record of before.
+        """
         now, state = self._kernel.clock(), self._state()
         verifying = {key.public_key for key in state.verifying(now)}
         for key in state.keys:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -18,12 +18,16 @@ from agreements.narrowing import Narrowing, beyond, narrowed
 from agreements.scopes import Slug
 from agreements.tokens import MAX_TOKEN_BYTES
 from portal.config import Settings
+from portal.inputs import clean
 from portal.services.aggregates import GRANTS
 from portal.services.grants import GrantService
 from portal.services.kernel import Kernel
 from portal.services.token_claims import claims_of, moment
 from portal.services.token_keys import TokenKeyService
 from portal.services.token_records import MOST_NARROWINGS, TokenRecords
+
+LABEL_LENGTH: Final = 120
+"""Characters of a token's label."""
 
 
 class Wish(Value):
@@ -39,6 +43,11 @@ class Wish(Value):
     delegate_id: Annotated[str, Field(max_length=80)] | None = None
     """Who is to hold it, if not whoever asks: a person or a program of the grant's institution."""
     lifetime: timedelta
+
+
+def label_of(label: str) -> dict[str, str]:
+    """The field ``label`` of a wish: one line, cut to what lists show. Raises Invalid ``bad_input``."""
+    return clean({"label": label.strip()[:LABEL_LENGTH]}, lines=("label",))
 
 
 class TokenPlans:
@@ -120,14 +129,20 @@ class TokenPlans:
     def _holder(self, actor: Actor, wish: Wish, *, delegated: bool) -> Actor:
         if not delegated or wish.delegate_id is None:
             return actor
+        missing = NotFound(
+            "delegate_not_found",
+            f"There is no active person or program {wish.delegate_id!r} to pass it on to.",
+            hint="A token is passed on within the institution whose grant it names.",
+            param="delegate_id",
+        )
         try:
-            return self._records.holder(wish.delegate_id)
+            delegate = self._records.holder(wish.delegate_id)
         except Unauthenticated:
-            raise NotFound(
-                "delegate_not_found",
-                f"There is no active person or program {wish.delegate_id!r} to pass it on to.",
-                param="delegate_id",
-            ) from None
+            raise missing from None
+        # Somebody elsewhere and nobody get one answer: who is at the portal is not told.
+        if not (actor.is_coordinator or set(delegate.institution_ids) & set(actor.institution_ids)):
+            raise missing
+        return delegate
 
     def _grant_for(self, delegate: Actor, grant_id: str) -> str:
         """The grant that a delegate is to use: the token's own, or else the only one of theirs that is below it."""
@@ -179,7 +194,7 @@ class TokenPlans:
                 hint="Give the thumbprint of your DPoP key; 'concordat token dpop-key FILE' makes one.",
                 param="key_thumbprint",
             )
-        if excess := beyond(wish.narrowing, scope):
+        if excess := beyond(wish.narrowing, scope, self._records.family_of):
             first = excess[0]
             raise Invalid(
                 "beyond_token",

@@ -1,12 +1,13 @@
 """What the portal knows of a credential: everything it was made from, and who holds it, as they stand now."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from agreements.actors import Actor, Channel, Role
+from agreements.actors import Actor, Channel, Membership, Role, TokenBounds
 from agreements.credentials import Credential, CredentialKind
 from agreements.errors import NotFound, Unauthenticated
 from agreements.narrowing import Narrowing, widens
-from portal.services.aggregates import CREDENTIALS, GRANTS, PEOPLE, PROGRAMS
+from portal.services.aggregates import CHECKPOINTS, CREDENTIALS, GRANTS, PEOPLE, PROGRAMS
 from portal.services.kernel import Kernel
 
 PROGRAM_PREFIX = "prg_"
@@ -53,11 +54,20 @@ class TokenRecords:
                 raise Unauthenticated(
                     "token_revoked", f"{which} was revoked: {one.end_reason.rstrip('.')}.", hint="Issue a new one."
                 )
-            if not one.live_on(now) or widens(one.narrowing, above):
+            if not one.live_on(now):
+                raise _over(one)
+            if widens(one.narrowing, above, self.family_of):
                 raise _unknown()
             above.append(one.narrowing)
             self.holder(one.person_id)
         return line
+
+    def family_of(self, checkpoint_id: str) -> str:
+        """The family of a checkpoint; empty where none is registered under that id."""
+        try:
+            return self._kernel.state(CHECKPOINTS, checkpoint_id).family
+        except NotFound:
+            return ""
 
     def holder(self, holder_id: str, channel: Channel = Channel.API) -> Actor:
         """Whoever holds credentials under that id: a person or a program. Raises Unauthenticated.
@@ -93,23 +103,40 @@ class TokenRecords:
         changes: dict[str, object] = {
             "token_id": record.id,
             "grant_id": record.grant_id,
-            "bounds": tuple(one.narrowing.bounds(one.id) for one in line if one.narrowing),
+            "bounds": tuple(
+                TokenBounds(token_id=one.id, narrowing=one.narrowing, account=one.continues)
+                for one in line
+                if one.narrowing
+            ),
             "areas": None if record.areas is None else frozenset(area.value for area in record.areas),
         }
         actor = self.holder(record.person_id)
         if record.grant_id is None:
             return actor.model_copy(update=changes)
         institution_id = self._kernel.state(GRANTS, record.grant_id).institution_id
-        memberships = dict.fromkeys(
-            membership.model_copy(update={"role": Role.PARTNER_MEMBER})
-            if membership.role is Role.PARTNER_LEAD
-            else membership
-            for membership in actor.memberships
-            if membership.institution_id == institution_id
-        )
-        return actor.model_copy(
-            update={**changes, "memberships": tuple(memberships), "agreement_digest": agreement_digest}
-        )
+        memberships = held_to(institution_id, actor.memberships)
+        return actor.model_copy(update={**changes, "memberships": memberships, "agreement_digest": agreement_digest})
+
+
+def held_to(institution_id: str, memberships: Iterable[Membership]) -> tuple[Membership, ...]:
+    """What a token that names a grant of the institution leaves of its holder's roles: it binds nobody."""
+    left = dict.fromkeys(
+        membership.model_copy(update={"role": Role.PARTNER_MEMBER})
+        if membership.role is Role.PARTNER_LEAD
+        else membership
+        for membership in memberships
+        if membership.institution_id == institution_id
+    )
+    return tuple(left)
+
+
+def _over(record: Credential) -> Unauthenticated:
+    """What to say of one whose time is over; it has a reason where its end was moved forward."""
+    ended = f"{record.expires_at:%Y-%m-%d %H:%M} UTC" if record.expires_at else "an unknown day"
+    if record.end_reason:
+        message = f"The access token ended on {ended}: {record.end_reason.rstrip('.')}."
+        return Unauthenticated("token_revoked", message, hint="Use the token that took its place.")
+    return Unauthenticated("token_expired", f"The access token expired on {ended}.", hint="Issue a new one.")
 
 
 def _unknown() -> Unauthenticated:

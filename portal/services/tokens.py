@@ -6,22 +6,25 @@ from typing import Any
 
 from agreements.actors import Actor, Role
 from agreements.areas import as_areas
-from agreements.credentials import Credential, CredentialKind, EndCredential, may_end
+from agreements.credentials import Credential, CredentialKind, EndCredential, ShortenCredential, may_end
 from agreements.deciders import Value
 from agreements.errors import Conflict, Fixer, Forbidden, Invalid, NotFound, Unauthenticated
 from agreements.narrowing import narrowed
 from agreements.scopes import Scope
 from portal.config import Settings
-from portal.inputs import parse
+from portal.inputs import clean, parse
 from portal.services.aggregates import CREDENTIALS, GRANTS
+from portal.services.clicks import clicked
 from portal.services.kernel import Kernel, Step
 from portal.services.last_used import LastUsed
 from portal.services.token_claims import moment, says_the_same
 from portal.services.token_keys import TokenKeyService
-from portal.services.token_plans import TokenPlans, Wish
+from portal.services.token_plans import TokenPlans, Wish, label_of
 from portal.services.token_records import TokenRecords
 
 _MOST_LISTED = 500
+
+BY_HOLDER = "revoked by its holder"
 
 
 class IssuedToken(Value):
@@ -134,7 +137,7 @@ class TokenService:
                 param="hours",
             )
         named = {name: value for name, value in wish.items() if value is not None}
-        fields = {"label": label.strip()[:120], "lifetime": timedelta(hours=hours), **named}
+        fields = {**label_of(label), "lifetime": timedelta(hours=hours), **named}
         return parse(Wish, {**fields, "areas": None if areas is None else as_areas(areas)})
 
     def held_by(self, actor: Actor, token_id: str) -> Credential:
@@ -157,15 +160,24 @@ class TokenService:
             )
         return record
 
-    def rotate(self, actor: Actor, token_id: str) -> IssuedToken:
-        """Another token in place of one that the actor holds: as wide, as long from now on; the old one ends with this.
+    def rotate(self, actor: Actor, token_id: str, *, grace_minutes: int = 0) -> IssuedToken:
+        """Another token in place of one that the actor holds: as wide, as long from now on.
 
-        What was made from the old one ends too. Raises what issuing raises, Conflict ``token_ended``.
+        The old one ends with this, or after a grace; what was made from it ends with it. Raises what issuing raises,
+        Conflict ``token_ended`` or ``token_rotated``, Invalid ``grace_too_long``.
         """
         record = self.held_by(actor, token_id)
-        now = self._kernel.clock()
+        now, most = self._kernel.clock(), self._settings.token_hours * 60
         if not record.live_on(now):
             raise Conflict("token_ended", "The token has ended; issue a new one.", hint="Issue a token.")
+        if record.end_reason:
+            raise Conflict("token_rotated", "Another token took its place already.", hint="Rotate that one.")
+        if not 0 <= grace_minutes <= most:
+            raise Invalid(
+                "grace_too_long",
+                f"The old token goes on for between 0 and {most} minutes, not {grace_minutes}.",
+                param="grace_minutes",
+            )
         wish = Wish(
             label=record.label,
             grant_id=record.grant_id,
@@ -177,8 +189,13 @@ class TokenService:
             lifetime=moment(record.expires_at) - moment(record.issued_at),
         )
         parent = self._records.get(record.parent_id) if record.parent_id else None
-        command = self._plans.plan(actor, wish, parent)
-        end = EndCredential(reason="replaced by another token")
+        command = self._plans.plan(actor, wish, parent).model_copy(update={"continues": record.continues or record.id})
+        reason = "replaced by another token"
+        end = (
+            ShortenCredential(expires_at=now + timedelta(minutes=grace_minutes), reason=reason)
+            if grace_minutes
+            else EndCredential(reason=reason)
+        )
         steps = [Step(CREDENTIALS, command.credential_id, command), Step(CREDENTIALS, token_id, end)]
         self._kernel.execute_all(steps, actor)
         issued = self._records.get(command.credential_id)
@@ -217,7 +234,7 @@ class TokenService:
     def look_up(self, token: str) -> Authenticated:
         """What a token stands for now, whoever shows it. Raises Unauthenticated with the reason."""
         now = self._kernel.clock()
-        claims = self._keys.issuer().decode(token, now)
+        claims, kid = self._keys.issuer().read(token, now)
         try:
             record = self._records.get(claims.jti)
         except NotFound:
@@ -225,14 +242,16 @@ class TokenService:
         if record.kind is not CredentialKind.ACCESS_TOKEN or not says_the_same(claims, record):
             raise Unauthenticated("token_unknown", "The portal's record of the token differs from it.")
         line = self._records.live_line(record, now)
+        actor = self._records.bearer(line, claims.details.agreement_digest)
         return Authenticated(
-            actor=self._records.bearer(line, claims.details.agreement_digest),
+            actor=actor.model_copy(update={"token_key": kid}),
             purpose=record.purpose,
             expires_at=moment(record.expires_at),
             record=record,
         )
 
-    def revoke(self, actor: Actor, token_id: str, *, reason: str = "revoked by its holder") -> Credential:
+    @clicked
+    def revoke(self, actor: Actor, token_id: str, *, reason: str = BY_HOLDER) -> Credential:
         """End a token and all that was made from it. Raises NotFound for one that is not one's to end."""
         try:
             record = self._records.get(token_id)
@@ -240,7 +259,8 @@ class TokenService:
             raise _missing(token_id) from None
         if record.kind not in _LISTED or not may_end(actor, record):
             raise _missing(token_id)
-        return self._kernel.execute(CREDENTIALS, token_id, EndCredential(reason=reason), actor)
+        end = parse(EndCredential, clean({"reason": reason.strip() or BY_HOLDER}))
+        return self._kernel.execute(CREDENTIALS, token_id, end, actor)
 
     def list(self, actor: Actor) -> tuple[ListedToken, ...]:
         """One's own tokens, those made from them, and those of the programs that one leads; newest first.

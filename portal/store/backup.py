@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from agreements.errors import Conflict, Unavailable
+from portal import durable
 from portal.store.store import Store
 
 
@@ -35,7 +36,7 @@ def backup(store: Store, target: Path) -> Path:
         store.between_transactions(copy)
         _absorb(part)
         os.link(part, target)
-        _sync(target.parent)
+        durable.sync(target.parent)
     except (OSError, duckdb.Error) as error:
         if target.exists():
             raise _exists(target) from None
@@ -60,15 +61,7 @@ def _copy(source: Path, target: Path) -> None:
 def _absorb(part: Path) -> None:
     """Make one file of the copy and its write-ahead log, proving that it opens, and put it on the disk."""
     duckdb.connect(part).close()
-    _sync(part)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync(part)
 
 
 def _write_ahead_log(path: Path) -> Path:

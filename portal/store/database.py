@@ -23,8 +23,13 @@ _FAILURES = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException
 
 _OWNER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
 
-_open_paths: set[Path] = set()
+_OWNER_ALONE = 0o077
+
+_open_paths: dict[Path, bool] = {}
+"""By path, whether it is written to."""
 _open_paths_lock = threading.Lock()
+_usual_mask: list[int] = []
+"""What the process kept from others before it owned a store; empty while it owns none."""
 
 
 class Database:
@@ -35,6 +40,9 @@ class Database:
         self.path = path
         self._connection = connection
         self._lock = threading.Lock()
+        self._read_to_the_end = threading.Condition(self._lock)
+        self._readers = 0
+        self._open = True
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
@@ -46,33 +54,70 @@ class Database:
         with _open_paths_lock:
             if path in _open_paths:
                 raise _in_use(path, f"this process ({os.getpid()})")
-            connection = _connect(path, read_only=read_only)
-            _open_paths.add(path)
+            # DuckDB makes its write-ahead log anew now and then, as any file is made: the newest events are in it.
+            if not read_only:
+                mask = os.umask(_OWNER_ALONE)
+                if not _usual_mask:
+                    _usual_mask.append(mask)
+            try:
+                connection = _connect(path, read_only=read_only)
+                _open_paths[path] = not read_only
+            finally:
+                _loosen()
         return cls(path, connection)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same file. Raises Unavailable ``store_closed``."""
         with self._lock, refusals():
-            return self._connection.cursor()
+            return self._cursor()
 
     @contextmanager
     def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor that sees one unchanging state of the file and cannot write."""
-        with refusals(), self.cursor() as cursor:
+        with self._counted() as opened, refusals(), opened as cursor:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield cursor
+
+    @contextmanager
+    def _counted(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that ``close`` waits for."""
+        with self._lock, refusals():
+            cursor = self._cursor()
+            self._readers += 1
+        try:
+            yield cursor
+        finally:
+            with self._lock:
+                self._readers -= 1
+                self._read_to_the_end.notify_all()
 
     def query(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT by column name, from whichever thread."""
         with self.snapshot() as cursor:
             return rows_of(cursor.execute(sql, list(params)))
 
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        if not self._open:
+            raise closed()
+        return self._connection.cursor()
+
     def close(self) -> None:
-        """Let go of the file."""
+        """Let no more be read, wait for what is being read, then let go of the file.
+
+        DuckDB refuses to close a connection while one that came from it is at work.
+        """
         with self._lock:
+            self._open = False
+            self._read_to_the_end.wait_for(lambda: not self._readers)
             self._connection.close()
         with _open_paths_lock:
-            _open_paths.discard(self.path)
+            _open_paths.pop(self.path, None)
+            _loosen()
+
+
+def closed() -> Unavailable:
+    """The refusal of a store that was closed."""
+    return Unavailable("store_closed", "The store is closed.", hint="Start the portal again.")
 
 
 @contextmanager
@@ -81,7 +126,7 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except duckdb.ConnectionException as error:
-        raise Unavailable("store_closed", "The store is closed.", hint="Start the portal again.") from error
+        raise closed() from error
     except _FAILURES as error:
         raise Unavailable(
             "store_failed",
@@ -108,6 +153,12 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except BaseException:
         _roll_back(connection)
         raise
+
+
+def _loosen() -> None:
+    """Make files as before, once no store is written to. Asked while the paths are locked."""
+    if _usual_mask and not any(_open_paths.values()):
+        os.umask(_usual_mask.pop())
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

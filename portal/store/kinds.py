@@ -1,22 +1,13 @@
 """The kinds of objects a store holds, and how one of them follows from its events."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from agreements.deciders import Event, Value
+from agreements.deciders import Event
 from agreements.errors import Invalid, VerificationError
-from portal.store.records import Aggregate, Row
-
-
-@dataclass(frozen=True)
-class Held:
-    """An object at a version; version 0 is one to which nothing has happened."""
-
-    version: int
-    state: Value
+from portal.store.records import Aggregate, Held, Row
 
 
 class Kinds:

@@ -15,6 +15,7 @@ from agreements.tiles import TILE_WIDTH, tile_bytes
 from portal.store.database import Database
 from portal.store.leaves import LEAF_COLUMNS, Leaf
 
+_HEAD = "The size of the latest head is the second line of GET /log/checkpoint."
 _VERIFY_HINT = "Run: concordat log verify. It names what was changed; then restore a backup."
 
 
@@ -29,6 +30,8 @@ class _Published:
     tree: Tree
     size: int
     note: str
+    number: int
+    """Of the head: how many came before it."""
 
 
 class Log:
@@ -69,7 +72,7 @@ class Log:
         """Proof that the log of ``new`` entries, by default all, begins with that of ``old``. Raises Invalid."""
         published = self._published
         if new is not None and new > published.size:
-            raise NotFound("no_such_head", f"The log has {published.size} entries, not yet {new}.")
+            raise NotFound("no_such_head", f"The log has {published.size} entries, not yet {new}.", hint=_HEAD)
         return published.tree.consistency_proof(old, published.size if new is None else new)
 
     def tile(self, level: int, index: int, width: int = TILE_WIDTH) -> bytes:
@@ -78,7 +81,9 @@ class Log:
         tile = tile_bytes(published.tree, level, index, width)
         if (index * TILE_WIDTH + width) << (TILE_LEVEL_BITS * level) > published.size:
             raise NotFound(
-                "no_such_tile", f"The log has {published.size} entries; that tile does not reach so far yet."
+                "no_such_tile",
+                f"The log has {published.size} entries; that tile does not reach so far yet.",
+                hint=_HEAD,
             )
         return tile
 
@@ -88,7 +93,7 @@ class Log:
 
     def _leaf(self, position: int, size: int) -> Leaf:
         if not 0 <= position < size:
-            raise NotFound("no_such_entry", f"The log has {size} entries, numbered from 0.")
+            raise NotFound("no_such_entry", f"The log has {size} entries, numbered from 0.", hint=_HEAD)
         with self._database.snapshot() as cursor:
             row = cursor.execute(f"SELECT {LEAF_COLUMNS} FROM event WHERE position = ?", [position]).fetchone()  # noqa: S608 - constants and placeholders only
         if row is None:
@@ -102,7 +107,7 @@ class Log:
         tree = self._published.tree
         for leaf in leaves:
             tree.append(leaf.leaf_hash)
-        return self._signed(connection, tree)
+        return self._signed(connection, tree, self._published.number + 1)
 
     def publish(self, grown: _Published) -> None:
         """Show readers what has been committed."""
@@ -112,29 +117,29 @@ class Log:
         """Go back to what is in the file, after a transaction that failed."""
         self._published = self._load()
 
-    def _signed(self, connection: duckdb.DuckDBPyConnection, tree: Tree) -> _Published:
+    def _signed(self, connection: duckdb.DuckDBPyConnection, tree: Tree, number: int) -> _Published:
         head = LogHead(origin=self._signer.name, size=tree.size, root=tree.root())
         note = sign_head(head, self._signer)
-        connection.execute("INSERT INTO log_head SELECT count(*), ?, ? FROM log_head", [head.size, note])
-        return _Published(tree, head.size, note)
+        connection.execute("INSERT INTO log_head VALUES (?, ?, ?)", [number, head.size, note])
+        return _Published(tree, head.size, note, number)
 
     def _load(self) -> _Published:
         with self._database.snapshot() as cursor:
             hashes = [row[0] for row in cursor.execute("SELECT leaf_hash FROM event ORDER BY position").fetchall()]
-            newest: Any = cursor.execute("SELECT note FROM log_head ORDER BY size DESC LIMIT 1").fetchone()
+            newest: Any = cursor.execute("SELECT note, number FROM log_head ORDER BY size DESC LIMIT 1").fetchone()
         if newest is None:
             if hashes:
                 raise _mismatch("it has entries and no head")
             # A signed empty log, so that emptying it later shows.
             with self._database.cursor() as cursor:
-                return self._signed(cursor, Tree())
+                return self._signed(cursor, Tree(), 0)
         tree = Tree(hashes)
         head = self._own_head(newest[0])
         if head.size != tree.size:
             raise _mismatch(f"it has {tree.size} entries and a head for {head.size}")
         if head.root != tree.root():
             raise _mismatch("its entries do not give the root of its head")
-        return _Published(tree, tree.size, newest[0])
+        return _Published(tree, tree.size, newest[0], newest[1])
 
     def _own_head(self, note: str) -> LogHead:
         try:

@@ -21,6 +21,17 @@ OWN_TABLES = frozenset({"event", "log_head", "append_only_refusal", "state", "ac
 
 _ROWS_PER_STATEMENT = 200
 
+_UPDATED_SINGLY = 2
+"""As many rows as cost less updated one by one than in one statement."""
+
+
+class Standing(Enum):
+    """What is known of rows before they are put into their table."""
+
+    NEW = "new"
+    KNOWN = "known"
+    EITHER = "either"
+
 
 class ReadTables:
     """The tables that hold read rows, with their primary keys."""
@@ -72,24 +83,52 @@ class ReadTables:
                     [value for key in chunk for value in key],
                 )
 
-    def upsert(self, connection: duckdb.DuckDBPyConnection, rows: dict[RowKey, dict[str, Any]]) -> None:
-        """Insert rows, or set the named columns of those that exist."""
-        shapes: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
-        for (table, _), values in rows.items():
-            shapes.setdefault((table, tuple(sorted(values))), []).append(values)
-        for (table, columns), alike in shapes.items():
-            upsert(connection, table, self.primary_key(table), columns, [[v[c] for c in columns] for v in alike])
+    def upsert(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        rows: dict[RowKey, dict[str, Any]],
+        *,
+        new: Collection[RowKey] = (),
+        known: Collection[RowKey] = (),
+    ) -> None:
+        """Insert rows, or set the named columns of those that exist.
+
+        ``new`` are those that are not there, as the caller knows, and ``known`` those that are.
+        """
+        shapes: dict[tuple[str, tuple[str, ...], Standing], list[dict[str, Any]]] = {}
+        for key, values in rows.items():
+            standing = Standing.NEW if key in new else Standing.KNOWN if key in known else Standing.EITHER
+            shapes.setdefault((key[0], tuple(sorted(values)), standing), []).append(values)
+        for (table, columns, standing), alike in shapes.items():
+            chosen = [[values[column] for column in columns] for values in alike]
+            put(connection, table, self.primary_key(table), columns, chosen, standing)
 
 
-def upsert(
+def put(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     key: Sequence[str],
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
+    standing: Standing = Standing.EITHER,
 ) -> None:
-    """Insert rows that differ in ``key``, or set the other columns of those that exist."""
+    """Insert rows that differ in ``key``, or set the other columns of those that exist.
+
+    DuckDB plans an insert that may conflict as a join, which costs three times what the plain statement does.
+    """
+    if standing is Standing.NEW:
+        insert(connection, table, columns, rows)
+        return
     rest = [column for column in columns if column not in key]
+    if standing is Standing.KNOWN and rest and len(rows) <= _UPDATED_SINGLY:
+        sets, where = ", ".join(f"{c} = ?" for c in rest), " AND ".join(f"{c} = ?" for c in key)
+        for row in rows:
+            values = dict(zip(columns, row, strict=True))
+            connection.execute(
+                f"UPDATE {table} SET {sets} WHERE {where}",  # noqa: S608 - names from the catalog
+                [values[column] for column in (*rest, *key)],
+            )
+        return
     action = f"UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in rest)}" if rest else "NOTHING"
     insert(connection, table, columns, rows, f" ON CONFLICT ({', '.join(key)}) DO {action}")
 
@@ -101,13 +140,18 @@ def insert(
     rows: Sequence[Sequence[object]],
     conflict: str = "",
 ) -> None:
-    """Insert rows, many per statement: one by one is an order of magnitude slower."""
+    """Insert rows, many per statement: one by one is an order of magnitude slower.
+
+    Several go as a list per column: DuckDB plans a placeholder for each value no faster than it inserts a row.
+    """
+    into = f"INSERT INTO {table} ({', '.join(columns)})"
     for chunk in _chunks(rows):
-        connection.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608 - names from code, never from input
-            f"VALUES {_places(len(chunk), len(columns))}{conflict}",
-            [value for row in chunk for value in row],
-        )
+        if len(chunk) == 1:
+            values, given = f"VALUES {_places(1, len(columns))}", list(chunk[0])
+        else:
+            values = f"SELECT {', '.join(['unnest(?)'] * len(columns))}"
+            given = [list(column) for column in zip(*chunk, strict=True)]
+        connection.execute(f"{into} {values}{conflict}", given)
 
 
 def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:

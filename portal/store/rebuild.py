@@ -3,9 +3,10 @@
 import duckdb
 
 from portal.store.database import transaction
-from portal.store.kinds import Held, Kinds
+from portal.store.kinds import Kinds
 from portal.store.leaves import read_body
 from portal.store.projections import ReadTables, insert
+from portal.store.records import Held
 
 _EVENTS_AT_ONCE = 1000
 

@@ -1,9 +1,9 @@
 """What goes into the store and what comes out of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from agreements.actors import Actor
 from agreements.deciders import Decider, Event, Value
@@ -24,6 +24,8 @@ class Append:
     stream: str
     expected_version: int
     events: tuple[Event, ...]
+    fresh: bool = False
+    """Whether the object's id was drawn at random for this, so that nobody need look whether there is one already."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ class Aggregate(Generic[S]):
     project: Callable[[str, int, S], Sequence[Row]]
 
 
+Guard = Callable[[], None]
+"""Asked by the writer just before it admits a request, when all that was admitted before is announced.
+
+It raises the refusal if the request must not be recorded any more. It only looks at what its maker noted: it neither
+waits nor reads the store.
+"""
+
+
 @dataclass(frozen=True)
 class Request:
     """Appends that are recorded together or not at all."""
@@ -56,6 +66,9 @@ class Request:
     at: datetime
     """Timezone-aware."""
     idempotency_key: str | None = None
+    guard: Guard | None = None
+    received: float | None = None
+    """When the portal was asked for it, by ``time.perf_counter``; None where nobody measures."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,36 @@ class Committed:
     versions: dict[str, int]
     replayed: bool = False
     """Whether an earlier request under the same idempotency key had done it already."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """An object at a version; version 0 is one to which nothing has happened."""
+
+    version: int
+    state: Value
+
+
+@dataclass(frozen=True)
+class Change:
+    """A request that was just recorded, and what it made of the objects that it changed, by stream."""
+
+    request: Request
+    committed: Committed
+    before: Mapping[str, Held]
+    after: Mapping[str, Held]
+
+
+class Listener(Protocol):
+    """Hears of what is written, in order, from the writer's own thread: it only notes it and never waits."""
+
+    def admitted(self, streams: Collection[str]) -> None:
+        """These streams are about to change, unless the transaction fails."""
+        ...
+
+    def committed(self, changes: Sequence[Change]) -> None:
+        """This is durable and can be read; those who asked for it are told next."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from portal.store.kinds import Held
+from portal.store.records import Held
 
 CAPACITY = 20_000
 """Most objects that are kept; those not used for longest go first."""
+
+ABSENT_CAPACITY = 1_000
+"""Most objects of which it is kept that there is none; few, so that asking for what is not there displaces nothing."""
 
 
 class States:
@@ -21,16 +24,19 @@ class States:
         """Nothing is kept at first."""
         self._capacity = capacity
         self._held: OrderedDict[str, Held] = OrderedDict()
+        self._absent: OrderedDict[str, Held] = OrderedDict()
         self._lock = threading.Lock()
         self._epoch = 0
 
     def get(self, stream: str) -> Held | None:
         """The object as of the last commit, if it is kept."""
         with self._lock:
-            held = self._held.get(stream)
-            if held is not None:
-                self._held.move_to_end(stream)
-            return held
+            for kept in (self._held, self._absent):
+                held = kept.get(stream)
+                if held is not None:
+                    kept.move_to_end(stream)
+                    return held
+            return None
 
     @property
     def epoch(self) -> int:
@@ -39,7 +45,7 @@ class States:
             return self._epoch
 
     def add(self, stream: str, held: Held, epoch: int) -> None:
-        """Keep what a reader found in the file, which it began to look at in ``epoch``."""
+        """Keep what a reader found in the file, which it began to look at in ``epoch``; version 0 for nothing."""
         with self._lock:
             if epoch == self._epoch:
                 self._keep(stream, held)
@@ -52,7 +58,10 @@ class States:
                 self._keep(stream, held)
 
     def _keep(self, stream: str, held: Held) -> None:
-        self._held[stream] = held
-        self._held.move_to_end(stream)
-        if len(self._held) > self._capacity:
-            self._held.popitem(last=False)
+        kept, most = (self._held, self._capacity) if held.version else (self._absent, ABSENT_CAPACITY)
+        if held.version:
+            self._absent.pop(stream, None)
+        kept[stream] = held
+        kept.move_to_end(stream)
+        if len(kept) > most:
+            kept.popitem(last=False)

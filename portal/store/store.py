@@ -15,13 +15,14 @@ from agreements.log_head import NoteSigner
 from portal.store import append_only
 from portal.store.database import Database, refusals
 from portal.store.idempotency import recall
-from portal.store.kinds import Held, Kinds
+from portal.store.kinds import Kinds
 from portal.store.leaves import read_body
 from portal.store.log import Log
 from portal.store.migrate import Migration, migrate, shipped
 from portal.store.projections import ReadTables
+from portal.store.reading import note
 from portal.store.rebuild import rebuild_if_migrated
-from portal.store.records import Aggregate, Append, Committed, RecordedEvent, Request, S
+from portal.store.records import Aggregate, Append, Committed, Guard, Held, Listener, RecordedEvent, Request, S
 from portal.store.states import States
 from portal.store.writer import Writer
 
@@ -85,22 +86,42 @@ class Store:
         self._writer.close()
         self.database.close()
 
+    def listen(self, listener: Listener) -> None:
+        """Let the listener hear of all that is written from now on."""
+        self._writer.listen(listener)
+
     def submit(
-        self, appends: Sequence[Append], *, actor: Actor, at: datetime, idempotency_key: str | None = None
+        self,
+        appends: Sequence[Append],
+        *,
+        actor: Actor,
+        at: datetime,
+        idempotency_key: str | None = None,
+        guard: Guard | None = None,
+        received: float | None = None,
     ) -> Future[Committed]:
         """Record the appends together or not at all; the future resolves when they are durable.
 
         It raises StaleVersion if a stream is not at its expected version, Conflict ``idempotency_key_reused``, Invalid
         for what cannot be recorded, TooLarge ``event_too_large``, Unavailable if the disk fails. A key that the same
-        actor used before for the same appends resolves to what that came to.
+        actor used before for the same appends resolves to what that came to. Also what ``guard`` raises.
         """
-        return self._writer.submit(Request(tuple(appends), actor, at, idempotency_key))
+        return self._writer.submit(Request(tuple(appends), actor, at, idempotency_key, guard, received))
 
     def commit(
-        self, appends: Sequence[Append], *, actor: Actor, at: datetime, idempotency_key: str | None = None
+        self,
+        appends: Sequence[Append],
+        *,
+        actor: Actor,
+        at: datetime,
+        idempotency_key: str | None = None,
+        guard: Guard | None = None,
+        received: float | None = None,
     ) -> Committed:
         """``submit``, and wait until it is durable."""
-        return self.submit(appends, actor=actor, at=at, idempotency_key=idempotency_key).result()
+        return self.submit(
+            appends, actor=actor, at=at, idempotency_key=idempotency_key, guard=guard, received=received
+        ).result()
 
     def committed_under(self, actor_id: str, idempotency_key: str) -> Committed | None:
         """What was recorded under an actor's idempotency key, as a repeated request would be answered."""
@@ -114,15 +135,18 @@ class Store:
         held = self._states.get(stream) or self._stored(stream)
         if not isinstance(held.state, aggregate.state_type):
             raise Invalid("unknown_category", f"{stream} is not an object of the kind that was asked for.")
+        note(stream, held.version)
         return held.state, held.version
+
+    def version(self, stream: str) -> int:
+        """At which version a stream is now; 0 if nothing ever happened to it."""
+        return (self._states.get(stream) or self._stored(stream)).version
 
     def _stored(self, stream: str) -> Held:
         epoch = self._states.epoch
         with self.database.snapshot() as cursor:
             row = cursor.execute("SELECT version, body FROM state WHERE stream = ?", [stream]).fetchone()
-        if row is None:
-            return self.kinds.begin(stream)
-        held = self.kinds.read(stream, *row)
+        held = self.kinds.read(stream, *row) if row is not None else self.kinds.begin(stream)
         self._states.add(stream, held, epoch)
         return held
 

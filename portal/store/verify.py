@@ -23,10 +23,10 @@ from agreements.merkle import Tree
 from portal.store.database import Database
 from portal.store.idempotency import COLUMNS as IDEMPOTENCY_COLUMNS
 from portal.store.idempotency import IdempotencyRow, digest_of_events, versions_text
-from portal.store.kinds import Held, Kinds
+from portal.store.kinds import Kinds
 from portal.store.leaves import LEAF_COLUMNS, Leaf, read_body
 from portal.store.projections import ReadTables, RowKey
-from portal.store.records import Aggregate
+from portal.store.records import Aggregate, Held
 from portal.store.store import Store
 
 Progress = Callable[[int, int], None]

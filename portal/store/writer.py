@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeVar
 
 import duckdb
 
-from agreements.errors import ConcordatError, Unavailable
-from portal.store.database import refusals, transaction
+from agreements.errors import ConcordatError
+from portal.store.database import closed, refusals, transaction
 from portal.store.group import Group
 from portal.store.kinds import Kinds
 from portal.store.log import Log
 from portal.store.projections import ReadTables
-from portal.store.records import Committed, Request
+from portal.store.records import Committed, Listener, Request
 from portal.store.states import States
 
 MAX_GROUP = 256
@@ -64,11 +64,16 @@ class Writer:
         self._tables = tables
         self._states = states
         self._names: dict[str, str] = {}
+        self._listeners: tuple[Listener, ...] = ()
         self._queue: queue.SimpleQueue[_Write | _Errand[Any] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()  # nothing enters the queue behind the None that ends it
         self._open = True
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
+
+    def listen(self, listener: Listener) -> None:
+        """Let the listener hear of all that is written from now on."""
+        self._listeners = (*self._listeners, listener)
 
     def submit(self, request: Request) -> "Future[Committed]":
         """A future that resolves when the request is durable, or is refused. Raises Unavailable ``store_closed``."""
@@ -94,7 +99,7 @@ class Writer:
     def _put(self, item: "_Write | _Errand[T]") -> None:
         with self._gate:
             if not self._open:
-                raise Unavailable("store_closed", "The store is closed.", hint="Start the portal again.")
+                raise closed()
             self._queue.put(item)
 
     def _work(self) -> None:
@@ -151,6 +156,7 @@ class Writer:
                     self._states,
                     size=self._log.size,
                     known_names=self._names,
+                    announce=lambda streams: self._tell(lambda listener: listener.admitted(streams)),
                 )
                 group.load(requests)
                 outcomes = [group.admit(request) for request in requests]
@@ -164,4 +170,12 @@ class Writer:
             self._log.publish(grown)
             self._states.publish(group.changed)
             self._names.update(group.names)
+            self._tell(lambda listener: listener.committed(group.changes))
         return outcomes
+
+    def _tell(self, what: Callable[[Listener], None]) -> None:
+        for listener in self._listeners:
+            try:
+                what(listener)
+            except Exception as error:  # noqa: BLE001 - who listens must not keep anybody from writing
+                _logger.warning("a listener failed: %s", type(error).__name__)

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from datetime import timedelta
+from functools import cached_property
 
 import httpx
 
@@ -40,7 +41,12 @@ class Poster:
         """``tls`` verifies endpoints; by default against the authorities that httpx trusts."""
         self._policy = policy
         self._resolve = resolver
-        self._tls = tls or httpx.create_ssl_context()
+        self._given_tls = tls
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # Read when somebody is first asked: it takes a while, and most portals and commands ask nobody.
+        return self._given_tls or httpx.create_ssl_context()
 
     def post(self, url: str, payload: bytes, headers: dict[str, str]) -> Outcome:
         """Send once and say what came of it; never raises for what the other side does."""

@@ -236,6 +236,10 @@ class Case(Value):
 
     def answer(self) -> Allowed | Denied:
         """What the rule says."""
+        return decide_access(*self.asked())
+
+    def asked(self) -> tuple[Actor, Subject, Question, list[Held], datetime]:
+        """What the rule is asked."""
         framework = None if self.framework is None else lived(self.framework, Form.FRAMEWORK, self.now)
         agreement = lived(self.own, Form.STANDALONE if framework is None else Form.SCHEDULE, self.now)
         digests = [f"sha256:{'0' * 64}", *(version.digest for version in agreement.history)]
@@ -258,7 +262,7 @@ class Case(Value):
         actor = self.actor.model_copy(update={"grant_id": grant.id, "agreement_digest": token})
         subject = Subject.model_validate({"checkpoint_id": "ladder-l", "family": "ladder", "stage": self.stage})
         held = Held(grant=grant, agreement=agreement, framework=framework, lacking=self.lacking)
-        return decide_access(actor, subject, Question(operations=self.wanted, purpose=self.purpose), [held], self.now)
+        return actor, subject, Question(operations=self.wanted, purpose=self.purpose), [held], self.now
 
 
 OPERATIONS = st.frozensets(st.sampled_from([GENERATE, SCORE, LOGPROBS]), min_size=1)

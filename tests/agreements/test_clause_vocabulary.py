@@ -74,7 +74,14 @@ SMALLEST: dict[str, dict[str, Any]] = {
 OPTIONAL: dict[str, dict[str, Any]] = {
     "licence": {"purpose_class": "non_commercial"},
     "permitted_uses": {"uses": [USE]},
-    "confidentiality": {"retention_days": 90, "refresh_days": 14},
+    "confidentiality": {
+        "retention_days": 90,
+        "refresh_days": 14,
+        "portal_keeps_days": 30,
+        "runs_kept_days": 60,
+        "lab_reads_runs": True,
+        "runs_outlive_agreement": True,
+    },
     "publication_review": {"grounds": ["safety", "factual_error"]},
     "safe_harbour": {
         "notice_hours": 48,

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agreements.access import Allowed, Held, Question, Subject, decide_access
 from agreements.actors import Actor, Membership, Role
 from agreements.deciders import Event
-from agreements.errors import ConcordatError, Conflict, Forbidden, Invalid
+from agreements.errors import ConcordatError, Conflict, Fixer, Forbidden, Invalid
 from agreements.grants import (
     GRANT,
     MAX_CHILDREN,
@@ -29,6 +29,8 @@ from agreements.grants import (
     ReceiveGrant,
     RevokeGrant,
     SuspendGrant,
+    may_lift,
+    may_suspend,
 )
 from agreements.grants.commands import GrantCommand
 from agreements.grants.tree import Becomes, following, if_narrowed, if_revoked, path_to_root
@@ -381,6 +383,61 @@ def test_a_suspension_stops_what_is_below_until_it_is_lifted() -> None:
     assert refusal(forest, [(middle, lift)]).code == "not_suspended"
 
 
+WHO = {"lab": COORDINATOR, "lead": LEAD, "upper": person(1), "lower": person(2), "issuer": person(4)}
+"""Of a leaf three steps below the root, from the highest to the lowest."""
+
+
+@given(stops=st.sampled_from(sorted(WHO)), lifts=st.sampled_from(sorted(WHO)))
+def test_a_suspension_is_lifted_from_where_it_was_made_or_higher(stops: str, lifts: str) -> None:
+    forest, _, _, lower = three()
+    leaf = forest.child(lower, 3)
+    forest.grants[leaf] = forest.find(leaf).model_copy(update={"issued_by": WHO["issuer"].person_id})
+    above = forest.above(leaf)
+    forest.do([(leaf, SuspendGrant(reason="looked into", above=above))], WHO[stops])
+    lift: Steps = [(leaf, LiftGrantSuspension(reason="all is well", above=above))]
+    ranks = list(WHO)
+    enough = ranks.index(lifts) <= ranks.index(stops)
+    assert may_lift(forest.find(leaf), above, WHO[lifts]) is enough
+    if enough:
+        forest.do(lift, WHO[lifts])
+        assert forest.opens(leaf)
+    else:
+        refused = refusal(forest, lift, WHO[lifts])
+        assert refused.code == ("not_coordinator" if stops == "lab" else "suspended_from_above")
+        assert refused.hint or refused.fixer is Fixer.COORDINATOR
+
+
+@given(first=st.sampled_from(sorted(WHO)), then=st.sampled_from(sorted(WHO)))
+def test_whoever_stands_higher_takes_a_suspension_over_and_nobody_else(first: str, then: str) -> None:
+    forest, _, _, lower = three()
+    leaf = forest.child(lower, 3)
+    forest.grants[leaf] = forest.find(leaf).model_copy(update={"issued_by": WHO["issuer"].person_id})
+    above = forest.above(leaf)
+    forest.do([(leaf, SuspendGrant(reason="looked into", above=above))], WHO[first])
+    again: Steps = [(leaf, SuspendGrant(reason="for good reason", above=above))]
+    higher = list(WHO).index(then) < list(WHO).index(first)
+    assert may_suspend(forest.find(leaf), above, WHO[then]) is higher
+    if higher:
+        forest.do(again, WHO[then])
+        lift: Steps = [(leaf, LiftGrantSuspension(reason="all is well", above=above))]
+        assert refusal(forest, lift, WHO[first]).code in {"not_coordinator", "suspended_from_above"}
+        forest.do(lift, WHO[then])
+        assert forest.opens(leaf)
+    else:
+        assert refusal(forest, again, WHO[then]).code == "already_suspended"
+
+
+def test_a_suspension_that_does_not_say_from_where_is_a_leads() -> None:
+    forest, _, _, leaf = three()
+    forest.do([(leaf, SuspendGrant(reason="looked into", above=forest.above(leaf)))], person(1))
+    grant = forest.find(leaf)
+    assert grant.suspension is not None
+    forest.grants[leaf] = grant.model_copy(update={"suspension": grant.suspension.model_copy(update={"stands": None})})
+    lift: Steps = [(leaf, LiftGrantSuspension(reason="all is well", above=forest.above(leaf)))]
+    assert refusal(forest, lift, person(1)).code == "suspended_from_above"
+    forest.do(lift, LEAD)
+
+
 def test_depth_and_breadth_are_bounded() -> None:
     forest = Forest()
     grant_id = forest.root()
@@ -483,3 +540,25 @@ class _Unknown(Event, type="test:nothing-of-a-grant"):
 def test_a_grant_folds_only_its_own_events() -> None:
     with pytest.raises(TypeError):
         GRANT.evolve(Grant(), _Unknown())
+
+
+@pytest.mark.parametrize(
+    ("stage", "purpose", "said"),
+    [
+        ("public", None, "public"),
+        ("public", "bias-analysis", "proof_required"),
+        ("partner_access", None, "proof_required"),
+    ],
+)
+def test_a_limit_by_name_keeps_nobody_from_what_anybody_may_do(stage: str, purpose: str | None, said: str) -> None:
+    forest = Forest()
+    root = forest.root()
+    child = forest.child(root, 1, holder_bound=True, purposes=frozenset({"bias-analysis"}))
+    helds = [
+        Held(grant=forest.find(one), agreement=AGREEMENT, path=path_to_root(forest.find(one), forest.find))
+        for one in (child, root)
+    ]
+    subject = SUBJECT.model_copy(update={"stage": stage})
+    question = Question(operations=ASKED.operations, purpose=purpose)
+    answer = decide_access(person(1), subject, question, helds, LATER)
+    assert (answer.basis.value if isinstance(answer, Allowed) else answer.code) == said

@@ -93,6 +93,38 @@ def test_only_coordinators_issue(actor: Actor) -> None:
         issued(actor=actor)
 
 
+@pytest.mark.parametrize(
+    ("high_risk", "agreed_by", "request_id", "refused"),
+    [
+        (("ladder-l is withheld",), COORDINATOR.person_id, "", True),
+        (("ladder-l is withheld",), "per_another", "", False),
+        ((), COORDINATOR.person_id, "", False),
+        (("ladder-l is withheld",), COORDINATOR.person_id, "req_test", False),
+    ],
+)
+def test_high_risk_is_not_opened_by_whoever_signed_for_the_lab_alone(
+    high_risk: tuple[str, ...], agreed_by: str, request_id: str, *, refused: bool
+) -> None:
+    command = IssueGrant(
+        grant_id="grt_test",
+        institution_id=PARTNER,
+        agreement_id=AGREEMENT.id,
+        agreement_digest=AGREEMENT.document_digest or "",
+        label="test grant",
+        scope=BOUNDS,
+        bounds=WIDEST,
+        request_id=request_id,
+        high_risk=high_risk,
+        agreed_by=(agreed_by,),
+    )
+    if not refused:
+        assert GRANT.decide(Grant(), command, COORDINATOR, NOW)
+        return
+    with pytest.raises(Conflict) as refusal:
+        GRANT.decide(Grant(), command, COORDINATOR, NOW)
+    assert (refusal.value.code, refusal.value.fixer) == ("second_person_needed", Fixer.COORDINATOR)
+
+
 def test_revocation_is_for_good() -> None:
     grant = revoked()
     with pytest.raises(Conflict) as refused:

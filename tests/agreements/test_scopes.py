@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from agreements.canonical import canonical_bytes
 from agreements.limits import Apart, Hours, Period, PeriodBudget, Sampling, Weekday
+from agreements.precision import Precision
 from agreements.scopes import Operation, Scope, excesses, filled, meet
 from tests.agreements.parties import NOW
 
@@ -20,6 +21,7 @@ SAMPLINGS = st.builds(
     choices=FEW,
     top_logprobs=st.none() | st.integers(0, 2),
     max_temperature=st.none() | st.sampled_from([0.0, 0.5, 1.0]),
+    logprob_decimals=st.none() | st.integers(0, 2),
 )
 PERIODS = st.lists(
     st.builds(PeriodBudget, period=st.sampled_from(Period), tokens=st.integers(1, 3), requests=FEW),
@@ -47,6 +49,9 @@ SCOPES = st.builds(
     sampling=st.none() | SAMPLINGS,
     hours=st.none() | HOURS,
     holder_bound=st.booleans(),
+    output_budget=FEW,
+    logit_bias=st.booleans(),
+    precisions=st.none() | st.frozensets(st.sampled_from(Precision), min_size=1),
 )
 
 
@@ -87,7 +92,7 @@ def test_what_two_scopes_have_in_common_lies_within_both(one: Scope, other: Scop
         common = meet(one, other)
     except Apart as apart:
         # Then no scope lies within both, or none that hours of two zones could say.
-        assert apart.args[0] in {"checkpoints", "operations", "purposes", "hours"}
+        assert apart.args[0] in {"checkpoints", "operations", "purposes", "hours", "precisions"}
         assert excesses(one, other)
         return
     assert not excesses(common, one)
@@ -120,6 +125,7 @@ PLAIN = Scope(
     requests_per_minute=1,
     expires_at=NOW + timedelta(days=1),
 )
+INT8 = frozenset({Precision.INT8})
 WEEKDAYS = Hours(weekdays=frozenset(list(Weekday)[:5]), opens="09:00", closes="17:30", zone="Europe/Zurich")
 
 
@@ -146,6 +152,10 @@ WEEKDAYS = Hours(weekdays=frozenset(list(Weekday)[:5]), opens="09:00", closes="1
         ({"hours": WEEKDAYS}, {"hours": WEEKDAYS.model_copy(update={"closes": "18:00"})}, "hours"),
         ({"hours": WEEKDAYS}, {"hours": WEEKDAYS.model_copy(update={"zone": "UTC"})}, "hours"),
         ({"holder_bound": True}, {}, "holder_bound"),
+        ({"sampling": Sampling(logprob_decimals=2)}, {"sampling": Sampling(choices=1)}, "sampling.logprob_decimals"),
+        ({"output_budget": 5}, {"output_budget": 6}, "output_budget"),
+        ({"precisions": INT8}, {}, "precisions"),
+        ({"precisions": INT8}, {"precisions": frozenset(Precision)}, "precisions"),
     ],
 )
 def test_a_finer_limit_that_is_wider_or_missing_is_named(
@@ -154,6 +164,14 @@ def test_a_finer_limit_that_is_wider_or_missing_is_named(
     parent, child = PLAIN.model_copy(update=limit), PLAIN.model_copy(update=wider)
     assert [excess.dimension for excess in excesses(child, parent)] == [dimension]
     assert not excesses(parent, PLAIN)
+
+
+def test_biasing_logits_is_a_right_that_has_to_be_said() -> None:
+    with_bias = PLAIN.model_copy(update={"logit_bias": True})
+    assert [excess.dimension for excess in excesses(with_bias, PLAIN)] == ["logit_bias"]
+    assert not excesses(PLAIN, with_bias)
+    assert not filled(PLAIN, with_bias).logit_bias
+    assert not Scope.model_validate(PLAIN.model_dump(mode="json")).logit_bias
 
 
 def test_a_scope_from_before_finer_limits_reads_and_writes_as_it_did() -> None:
@@ -235,3 +253,18 @@ def test_the_end_of_a_scope_is_kept_in_utc() -> None:
 def test_a_moment_that_is_none_is_refused(moment: datetime) -> None:
     with pytest.raises(ValidationError):
         _ending(moment)
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        ("mon tue wed thu fri sat sun", "daily"),
+        ("mon tue wed thu fri", "Mon–Fri"),
+        ("mon tue", "Mon, Tue"),
+        ("mon wed fri sat sun", "Mon, Wed, Fri–Sun"),
+        ("sun mon", "Mon, Sun"),
+    ],
+)
+def test_hours_are_read_by_stretches_of_days(days: str, words: str) -> None:
+    hours = Hours(weekdays=frozenset(Weekday(day) for day in days.split()), opens="09:00")
+    assert str(hours) == f"{words} 09:00–24:00 UTC"

@@ -102,9 +102,9 @@ def main() -> None:
     good = found[0][1]
     width = max(len(name) for name, _ in found)
     print(f"| {'':{width}} | µs | of a good token |")  # noqa: T201 - a script that prints
-    print(f"|{'-' * (width + 2)}|---:|---:|")  # noqa: T201
+    print(f"|{'-' * (width + 2)}|---:|---:|")  # noqa: T201 - a script that prints
     for name, cost in found:
-        print(f"| {name:{width}} | {cost:,.0f} | {cost / good:.2f} |")  # noqa: T201
+        print(f"| {name:{width}} | {cost:,.0f} | {cost / good:.2f} |")  # noqa: T201 - a script that prints
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ class Server:
 
     data: Path
     port: int
+    program: tuple[str, ...] = ("portal.cli", "serve")
+    """The module that serves, with what it is told first."""
     process: subprocess.Popen[bytes] | None = None
     log: Path = field(init=False)
 
@@ -53,7 +55,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers; prints what it said if it dies."""
-        command = [sys.executable, "-m", "portal.cli", "serve", "--data", str(self.data), "--port", str(self.port)]
+        command = [sys.executable, "-m", *self.program, "--data", str(self.data), "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_TIMEOUT_S

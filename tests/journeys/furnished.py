@@ -17,7 +17,7 @@ from tests.journeys.conftest import PARTNER, Cast, Server
 HOSTILE = '**Injected** ![x](https://evil.example/x.png) <script>document.title="owned"</script> :material/home: $x^2$'
 """A reporter's title that would be bold, load a picture, run a script and set a formula, were it not shown as it is."""
 
-MORE = 3
+MORE = 4
 """How often each may come in again."""
 
 LONG = "an-unbroken-word-that-goes-on-" * 6
@@ -27,6 +27,8 @@ LONG = "an-unbroken-word-that-goes-on-" * 6
 class Furnished:
     """Ids of what is there, and one-time links for each role."""
 
+    people: dict[str, Person]
+    """By role; ``researcher`` is the lab's, ``named`` the partner's."""
     links: dict[str, str]
     more: dict[str, list[str]]
     """Further links for each, to be used up by ``again``."""
@@ -40,6 +42,8 @@ class Furnished:
     decision: str
     lived: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What ``tests.journeys.lived`` added: addresses by role."""
+    granted: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What ``tests.journeys.granted`` added: addresses by role."""
 
     def again(self, role: str) -> str:
         """A link that nobody used yet."""
@@ -79,7 +83,9 @@ def furnish(server: Server, cast: Cast) -> Furnished:
         people = {"coordinator": cast.coordinator, "lead": cast.lead, "researcher": cast.researcher}
         people |= {"member": _person(portal, "Dee Member", Role.PARTNER_MEMBER)}
         people |= {"observer": _person(portal, "Eli Observer", Role.OBSERVER)}
+        people |= {"named": _person(portal, "Finn Researcher", Role.RESEARCHER)}
         return Furnished(
+            people=people,
             links={role: portal.sign_in.issue_link(lab, person.id) for role, person in people.items()},
             more={
                 role: [portal.sign_in.issue_link(lab, person.id) for _ in range(MORE)]

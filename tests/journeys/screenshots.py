@@ -1,7 +1,7 @@
 """``python -m tests.journeys.screenshots FOLDER``: a picture of each screen, taken from a running demonstration.
 
 Each screen is taken by the role that works on it, light and dark at 1280 pixels, and at 420 as on a telephone.
-One agreement, campaign or publication is taken light alone, in a window twice as high.
+One agreement, request, grant or publication is taken light alone, in a window twice as high.
 """
 
 import json
@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,12 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "coordinator": (
         "",
         "agreements",
+        "requests",
         "grants",
+        "usage",
+        "access-log",
+        "explain",
+        "revocations",
         "checkpoints",
         "findings",
         "norms",
@@ -34,13 +40,14 @@ SCREENS: dict[str, tuple[str, ...]] = {
         "transparency",
         "institutions",
         "people",
+        "sign-in-methods",
         "duties",
         "templates",
         "passports",
         "publications",
         "notices",
     ),
-    "partner": ("playground", "runs", "tokens", "file-finding"),
+    "partner": ("playground", "runs", "tokens", "file-finding", "sessions"),
 }
 """The addresses each role's pictures are taken at; the first is home."""
 
@@ -89,7 +96,7 @@ def demonstration() -> Iterator[dict[str, Any]]:
             process.wait(timeout=60)
 
 
-def objects(visitor: Visitor) -> dict[str, str]:
+def objects(visitor: Visitor, role: str) -> dict[str, str]:
     """By the name of its picture, the address of each thing whose id differs with every demonstration."""
 
     def listed(path: str) -> list[Any]:
@@ -97,12 +104,30 @@ def objects(visitor: Visitor) -> dict[str, str]:
         found: list[Any] = answer.json()["items"]
         return found
 
-    agreements = listed("agreements")
+    def request(status: str) -> str:
+        found = [one for one in listed("access/requests") if one["status"] == status]
+        return f"requests?request={max(found, key=lambda one: len(one['request']['approvals']))['request']['id']}"
+
+    if role == "partner":
+        return {"request-draft": request("draft"), "request-alternative": request("amended")}
+    agreements, grants, people = listed("agreements"), listed("grants"), listed("people")
+    parents = Counter(one["grant"]["parent_id"] for one in grants if one["grant"]["parent_id"])
+    [(busiest, _parts)] = parents.most_common(1)
+    somebody = next(one for one in people if one["memberships"][0]["role"] == "partner_member")
     return {
         **{
             f"agreement-{part}": f"agreements?agreement={max(agreements, key=worth)['id']}&part={part}"
             for part, worth in WORTH.items()
         },
+        "request": request("submitted"),
+        "grant": f"grants?grant={busiest}",
+        "grant-tree": "grants?view=tree",
+        "usage-weeks": "usage?days=182",
+        "usage-hours": "usage?view=hours&days=182",
+        "usage-budgets": "usage?view=budgets",
+        "explain-refused": f"explain?checkpoint=ladder-l&operation=generate&purpose=detection-research&who=person"
+        f"&person={somebody['id']}",
+        "person": f"people?person={somebody['id']}",
         "duties-month": "duties?view=month",
         "duties-timeline": "duties?view=timeline",
         "template-compare": "templates?template=software-access&do=compare",
@@ -119,8 +144,7 @@ def take(browser: Browser, handout: dict[str, Any], target: Path) -> None:
         visitor = Visitor(context.new_page(), handout["base_url"])
         visitor.open(handout["sign_in"][role])
         named = {address or "home": address for address in addresses}
-        if role == "coordinator":
-            named |= objects(visitor)
+        named |= objects(visitor, role)
         for look, scheme, width in LOOKS:
             visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             for name, address in named.items():

@@ -5,35 +5,20 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
-from playwright.sync_api import TimeoutError as NeverHappened
+from playwright.sync_api import Browser, expect
 
 from model_access.ladder import Ladder
 from portal.pages.menu import SCREENS
-from tests.journeys.browsing import HEIGHT, NARROW, WIDE, Visitor, launched
+from tests.journeys.browsing import HEIGHT, WIDE, Visitor, launched
 from tests.journeys.conftest import Server, free_port, make_portal, running
 from tests.journeys.furnished import HOSTILE, Furnished, furnish
+from tests.journeys.granted import grant
+from tests.journeys.inspecting import Inspection
 from tests.journeys.lived import live, long_ago
 
 pytestmark = pytest.mark.browser
 
-ROLES: Final = ("coordinator", "lead", "member", "researcher", "observer")
-
-REDRAWN_MS: Final = 10_000
-"""How long a chart may take to follow the window; only a page that never fits waits for it."""
-
-_WIDER: Final = """() => {
-    const pages = [document.documentElement, ...document.querySelectorAll('[data-testid=stMain]')];
-    return Math.max(...pages.map(page => page.scrollWidth - page.clientWidth));
-}"""
-
-FRAMEWORK: Final = {
-    "list": "Streamlit's sectioned menu puts headings between the items of its list",
-    "listitem": "the same menu",
-    "presentation-role-conflict": "Streamlit's file uploader gives its drop zone no role but a label",
-}
-"""Rules that Streamlit's own markup breaks and the portal cannot mend, with the reason; every other finding is ours."""
+ROLES: Final = ("coordinator", "lead", "member", "researcher", "named", "observer")
 
 
 @pytest.fixture(scope="module")
@@ -42,83 +27,44 @@ def furnished(tmp_path_factory: pytest.TempPathFactory, ladder: Ladder) -> Itera
     server = Server(data=tmp_path_factory.mktemp("screens") / "data", port=free_port())
     cast = make_portal(server.data, server.port, ladder, clock=long_ago)
     there = furnish(server, cast)
-    lived = live(server, cast)
+    there = replace(there, granted=grant(server, cast, there.people, there.agreement))
+    there = replace(there, lived=live(server, cast))
     with running(server), launched() as browser:
-        yield server, replace(there, lived=lived), browser
+        yield server, there, browser
 
 
-def overflow(page: Page) -> int:
-    """By how many CSS pixels the page stays wider than the window, once charts have followed it."""
-    try:
-        page.wait_for_function(f"() => ({_WIDER})() <= 0", timeout=REDRAWN_MS)
-    except NeverHappened:
-        wider: int = page.evaluate(_WIDER)
-        return wider
-    return 0
-
-
-def shade(page: Page, scheme: str) -> None:
-    """Let the system turn light or dark, and wait until the page has followed."""
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-    page.wait_for_function(
-        """scheme => {
-            const colour = getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor;
-            return (Number(colour.match(/\\d+/)[0]) < 128) === (scheme === 'dark');
-        }""",
-        arg=scheme,
-    )
-
-
-def barriers(page: Page) -> list[str]:
-    """What axe finds on the page that is not the framework's own, one line each."""
-    # What is still fading in would be told as too faint.
-    page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [
-        f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:200]}"
-        for rule in found
-        if rule["id"] not in FRAMEWORK
-        for node in rule["nodes"]
-    ]
-
-
-def look(visitor: Visitor, where: str, problems: list[str]) -> None:
-    """See the screen wide and light, then narrow and dark."""
-    page = visitor.page
-    for width, scheme in ((WIDE, "light"), (NARROW, "dark")):
-        page.set_viewport_size({"width": width, "height": HEIGHT})
-        page.mouse.move(0, 0)  # nothing is judged as it looks under the pointer
-        shade(page, scheme)
-        if (wider := overflow(page)) > 0:
-            problems.append(f"{where}: {wider} px wider than a window of {width}")
-        problems += [f"{where}, {scheme}, {width} wide: {barrier}" for barrier in barriers(page)]
-    visitor.no_exception()
-    page.set_viewport_size({"width": WIDE, "height": HEIGHT})
+@pytest.fixture(scope="module")
+def seen() -> set[str]:
+    """The screens that somebody has inspected."""
+    return set()
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_screen_in_both_widths_and_both_schemes(furnished: tuple[Server, Furnished, Browser], role: str) -> None:
+def test_every_screen_in_both_widths_and_both_schemes(
+    furnished: tuple[Server, Furnished, Browser], seen: set[str], role: str
+) -> None:
     server, there, browser = furnished
     # axe is a script of its own, which the portal's content policy would keep out.
     with browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, bypass_csp=True) as context:
         visitor = Visitor(context.new_page(), server.url)
-        problems: list[str] = []
+        inspection = Inspection(visitor, seen)
         visitor.open(there.links[role])
         titles = visitor.page.get_by_test_id("stSidebarNavLink").all_inner_texts()
         mine = [screen for screen in SCREENS if any(title.endswith(screen.title) for title in titles)]
         assert len(mine) == len(titles)
         for screen in mine:
             visitor.menu(screen.title)
-            look(visitor, screen.title, problems)
-        assert problems == []
-        assert visitor.faults == []
+            inspection.look(screen.title)
+        inspection.conclude()
 
 
-def test_every_object_in_both_widths_and_both_schemes(furnished: tuple[Server, Furnished, Browser]) -> None:
+def test_every_object_in_both_widths_and_both_schemes(
+    furnished: tuple[Server, Furnished, Browser], seen: set[str]
+) -> None:
     server, there, browser = furnished
     with browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, bypass_csp=True) as context:
         visitor = Visitor(context.new_page(), server.url)
-        problems: list[str] = []
+        inspection = Inspection(visitor, seen)
         visitor.open(there.again("lead"))
         for address in (
             f"/agreements?agreement={there.agreement}",
@@ -131,24 +77,35 @@ def test_every_object_in_both_widths_and_both_schemes(furnished: tuple[Server, F
             f"/release?decision={there.decision}",
         ):
             visitor.open(address)
-            look(visitor, address, problems)
-        assert problems == []
-        assert visitor.faults == []
+            inspection.look(address)
+        inspection.conclude()
 
 
 @pytest.mark.parametrize("role", ["lead", "coordinator"])
 def test_every_part_of_a_lived_agreement_in_both_widths_and_both_schemes(
-    furnished: tuple[Server, Furnished, Browser], role: str
+    furnished: tuple[Server, Furnished, Browser], seen: set[str], role: str
 ) -> None:
     server, there, browser = furnished
     with browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, bypass_csp=True) as context:
         visitor = Visitor(context.new_page(), server.url)
-        problems: list[str] = []
+        inspection = Inspection(visitor, seen)
         visitor.open(there.again(role))
+        # The lead comes by each address from elsewhere, the coordinator from one to the next.
+        come = visitor.open if role == "lead" else visitor.pass_to
         for address in there.lived[role]:
+            come(address)
+            inspection.look(address)
+        inspection.conclude()
+
+
+@pytest.mark.parametrize("role", ["coordinator", "lead"])
+def test_every_part_of_access_opens(furnished: tuple[Server, Furnished, Browser], role: str) -> None:
+    server, there, browser = furnished
+    with browser.new_context(viewport={"width": WIDE, "height": HEIGHT}) as context:
+        visitor = Visitor(context.new_page(), server.url)
+        visitor.open(there.again(role))
+        for address in there.granted[role]:
             visitor.open(address)
-            look(visitor, address, problems)
-        assert problems == []
         assert visitor.faults == []
 
 

@@ -26,16 +26,29 @@ def save_tokenizer(folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
-def make_checkpoint(folder: Path, architecture: str = "gpt2", seed: int = 11) -> Path:
+def make_checkpoint(folder: Path, architecture: str = "gpt2", seed: int = 11, layers: int = 2, width: int = 32) -> Path:
     """A random causal language model of the named architecture in ``folder``."""
     import torch
-    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM
+    from transformers import (
+        GPT2Config,
+        GPT2LMHeadModel,
+        GPTNeoConfig,
+        GPTNeoForCausalLM,
+        LlamaConfig,
+        LlamaForCausalLM,
+        MistralConfig,
+        MistralForCausalLM,
+        MixtralConfig,
+        MixtralForCausalLM,
+        OPTConfig,
+        OPTForCausalLM,
+    )
 
     torch.manual_seed(seed)
     ends = {"bos_token_id": 0, "eos_token_id": 0}
     if architecture == "gpt2":
         model = GPT2LMHeadModel(
-            GPT2Config(vocab_size=VOCABULARY, n_positions=CONTEXT, n_embd=32, n_layer=2, n_head=4, **ends)
+            GPT2Config(vocab_size=VOCABULARY, n_positions=CONTEXT, n_embd=width, n_layer=layers, n_head=4, **ends)
         )
     elif architecture == "llama":
         model = LlamaForCausalLM(
@@ -44,9 +57,50 @@ def make_checkpoint(folder: Path, architecture: str = "gpt2", seed: int = 11) ->
                 max_position_embeddings=CONTEXT,
                 hidden_size=32,
                 intermediate_size=64,
-                num_hidden_layers=2,
+                num_hidden_layers=layers,
                 num_attention_heads=4,
                 num_key_value_heads=2,
+                **ends,
+            )
+        )
+    elif architecture == "mistral":
+        model = MistralForCausalLM(
+            MistralConfig(
+                vocab_size=VOCABULARY,
+                max_position_embeddings=CONTEXT,
+                hidden_size=32,
+                intermediate_size=64,
+                num_hidden_layers=layers,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                sliding_window=7,
+                **ends,
+            )
+        )
+    elif architecture == "gpt-neo":
+        model = GPTNeoForCausalLM(
+            GPTNeoConfig(
+                vocab_size=VOCABULARY,
+                max_position_embeddings=CONTEXT,
+                hidden_size=32,
+                num_layers=2,
+                num_heads=4,
+                attention_types=[[["global", "local"], 1]],
+                window_size=8,
+                **ends,
+            )
+        )
+    elif architecture == "mixtral":
+        model = MixtralForCausalLM(
+            MixtralConfig(
+                vocab_size=VOCABULARY,
+                max_position_embeddings=CONTEXT,
+                hidden_size=32,
+                intermediate_size=32,
+                num_hidden_layers=layers,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                num_local_experts=4,
                 **ends,
             )
         )
@@ -57,7 +111,7 @@ def make_checkpoint(folder: Path, architecture: str = "gpt2", seed: int = 11) ->
                 max_position_embeddings=CONTEXT,
                 hidden_size=32,
                 ffn_dim=64,
-                num_hidden_layers=2,
+                num_hidden_layers=layers,
                 num_attention_heads=4,
                 word_embed_proj_dim=32,
                 pad_token_id=1,

@@ -19,6 +19,13 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("temperature", {"temperature": 2.1}),
     ("top_p", {"top_p": 0.0}),
     ("top_p", {"top_p": 1.01}),
+    ("top_k", {"top_k": 0}),
+    ("presence_penalty", {"presence_penalty": 2.1}),
+    ("frequency_penalty", {"frequency_penalty": float("nan")}),
+    ("logit_bias", {"logit_bias": {-1: 1.0}}),
+    ("logit_bias", {"logit_bias": {1: 100.5}}),
+    ("logit_bias", {"logit_bias": dict.fromkeys(range(301), 1.0)}),
+    ("best_of", {"best_of": 129}),
     ("n", {"n": 0}),
     ("n", {"n": 129}),
     ("stop", {"stop": ("",)}),
@@ -42,6 +49,15 @@ def test_bounds_the_number_of_choices() -> None:
     with pytest.raises(Invalid) as refusal:
         GenerationRequest.parse({"prompts": ("a",) * 100, "n": 11, "seed": 1})
     assert refusal.value.code == "too_many_choices"
+
+
+def test_candidates_count_and_are_no_fewer_than_the_choices() -> None:
+    request = GenerationRequest.parse({**PLAIN, "prompts": ("a", "b"), "n": 2, "best_of": 5})
+    assert (request.choice_count, request.candidate_count) == (4, 10)
+    for change, code in (({"n": 2, "best_of": 1}, "too_few_candidates"), ({"best_of": 128}, "too_many_choices")):
+        with pytest.raises(Invalid) as refusal:
+            GenerationRequest.parse({**PLAIN, "prompts": ("a",) * 9, **change})
+        assert (refusal.value.code, refusal.value.param) == (code, "best_of")
 
 
 def test_a_refusal_never_repeats_the_prompt() -> None:

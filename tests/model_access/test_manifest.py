@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from safetensors.numpy import load_file, save_file
 
 from agreements.errors import ConcordatError, Invalid, NotFound, VerificationError
 from model_access.manifest import Manifest, build_manifest, verify_folder
+from tests.model_access.conftest import make_checkpoint
 
 
 @pytest.fixture
@@ -76,6 +78,42 @@ REFUSED: list[tuple[str, str, Callable[[Path], object]]] = [
     ),
     ("same tensors twice", "bad_safetensors", lambda f: shutil.copy(f / "model.safetensors", f / "more.safetensors")),
 ]
+
+
+@pytest.mark.parametrize("name", ["transformer.h.1.mlp.c_fc.bias", "transformer.wpe.weight", "transformer.ln_f.weight"])
+def test_weights_of_the_gpt2_family_have_to_be_whole(folder: Path, name: str) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    whole = tensors.pop(name)
+    save_file(tensors, path)
+    with pytest.raises(Invalid) as refusal:
+        build_manifest(folder)
+    assert (refusal.value.code, name in refusal.value.message) == ("missing_tensor", True)
+    save_file({**tensors, name: whole[:-1].copy()}, path)
+    with pytest.raises(Invalid) as refusal:
+        build_manifest(folder)
+    assert (refusal.value.code, "has the shape" in refusal.value.message) == ("missing_tensor", True)
+
+
+def test_more_layers_than_there_are_is_a_missing_tensor(folder: Path) -> None:
+    _edit_config(n_layer=10**9)(folder)
+    with pytest.raises(Invalid) as refusal:
+        build_manifest(folder)
+    assert refusal.value.code == "missing_tensor"
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_a_worker_loads_no_weights_that_are_not_whole(tmp_path: Path, architecture: str) -> None:
+    """What was registered without being looked through so far, as other architectures are."""
+    from model_access.engine.loading import load
+
+    path = make_checkpoint(tmp_path, architecture) / "model.safetensors"
+    tensors = load_file(path)
+    tensors.pop(max(name for name in tensors if "1" in name))
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(Invalid) as refusal:
+        load(tmp_path)
+    assert refusal.value.code == "missing_tensor"
 
 
 def _cut(path: Path) -> None:

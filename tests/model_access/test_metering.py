@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from agreements.access import Draw
 from agreements.errors import Limited
-from model_access.metering import RATE_WINDOW_S, Meter, Settled
+from model_access.metering import RATE_WINDOW_S, Left, Meter, Settled
 
 
 def draw(account: str, budget: int | None, per_minute: int | None) -> Draw:
@@ -114,6 +114,19 @@ def test_the_window_of_a_rate_slides() -> None:
         meter.reserve([draw("a", None, 2)], 1)
 
 
+def test_by_another_clock_rates_begin_anew_and_nothing_else_does() -> None:
+    meter = Meter({}, lambda: 0.0)
+    for _ in range(2):
+        meter.reserve([draw("a", None, 2)], 1)
+    now = 1_000.0
+    meter.timed_by(lambda: now)
+    meter.reserve([draw("a", None, 2)], 1)
+    meter.reserve([draw("a", None, 2)], 1)
+    with pytest.raises(Limited):
+        meter.reserve([draw("a", None, 2)], 1)
+    assert (meter.usage("a").reserved, meter.usage("a").requests, meter.usage("a").recent) == (4, 4, 2)
+
+
 def test_what_is_refused_holds_nothing_and_counts_towards_no_rate() -> None:
     meter = Meter({"a": Settled(95)}, lambda: 0.0)
     for _ in range(10):
@@ -139,3 +152,38 @@ def test_a_run_is_held_to_every_account_it_draws_on_or_holds_nothing() -> None:
     meter.reserve(path, 5)
     meter.settle(["grant", "agreement"], reserved=5, used=3)
     assert (meter.usage("grant").settled, meter.usage("agreement").settled) == (3, 98)
+
+
+ALL = "This run may use up to 5 tokens; 4 of 10, the budget of the grant, are left (6 are held for runs under way)."
+GENERATED = (
+    "This run may generate up to 4 tokens; 3 of 5 that the grant lets be generated are left (2 are held for runs under "
+    "way)."
+)
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "said", "left"),
+    [
+        ({"budget": 10}, "budget_exhausted", ALL, Left(tokens=4)),
+        ({"budget": None, "outputs": 5}, "outputs_exhausted", GENERATED, Left(outputs=3)),
+    ],
+)
+def test_tokens_in_all_and_those_generated_are_held_to_one_rule(
+    limits: dict[str, int | None], code: str, said: str, left: Left
+) -> None:
+    meter = Meter({}, lambda: 0.0)
+    limited = Draw.model_validate({"account": "a", "says": "the grant", "per_minute": None, **limits})
+    meter.reserve([limited], 6, outputs=2)
+    with pytest.raises(Limited) as refusal:
+        meter.reserve([limited], 5, outputs=4)
+    assert (refusal.value.code, refusal.value.message) == (code, said)
+    assert meter.left([limited]) == left
+    meter.settle(["a"], reserved=6, used=6, outputs_reserved=2, outputs=0)
+    meter.reserve([limited], 4, outputs=4)
+
+
+def test_what_is_left_of_a_limit_that_was_lowered_is_nothing() -> None:
+    meter = Meter({"a": Settled(tokens=50, requests=5, outputs=20)}, lambda: 0.0)
+    lowered = Draw(account="a", says="the grant", per_minute=None, budget=10, requests=1, outputs=1)
+    assert meter.left([lowered, draw("b", 100, None)]) == Left(tokens=0, requests=0, outputs=0)
+    assert meter.left([draw("a", 60, None), draw("b", 5, None)]) == Left(tokens=5)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from agreements.inclusion import InclusionEvidence
 from agreements.keys import SigningKey
 from agreements.log_head import LogHead, NoteSigner, sign_head
 from agreements.merkle import Tree, leaf_hash
-from model_access.build import engine_build
+from model_access.build import ARITHMETIC, EngineBuild, Precision, Products, engine_build
 from model_access.receipts import (
     PAYLOAD_TYPE,
+    PREDICATE_TYPE,
+    PREDICATE_V1,
+    SINCE_V2,
     RunPredicate,
     RunStatement,
     SaltedDigest,
@@ -85,6 +89,62 @@ def test_a_receipt_holds_and_says_what_was_done() -> None:
     assert verified.statement.subject[0]["digest"] == {"sha256": predicate().outputs.sha256}
     assert verified.statement.predicate.outputs.matches([" upon"])
     assert not verified.statement.predicate.outputs.matches([" down"])
+
+
+def test_a_receipt_of_the_first_version_verifies_for_good() -> None:
+    """The file is as the release before wrote it."""
+    old = (Path(__file__).parent / "receipt-v1.json").read_bytes()
+    verified = verify_receipt(old, vkey=LOG.vkey)
+    assert verified.statement.predicate_type == PREDICATE_V1
+    said = verified.statement.predicate
+    assert (said.engine.precision, said.engine.threads, said.replays is not None) == ("int8", 2, True)
+    assert {getattr(said, name) for name in SINCE_V2} == {None}
+
+
+FIELDS = {
+    "manifest_digest": "the checkpoint's files",
+    "grant_id": "the grant",
+    "agreement_digest": "the version of the agreement",
+    "purpose": "the purpose",
+    "parameters": "the request",
+    "prompts": "salted digest of the prompt",
+    "outputs": "salted digest of the answer",
+    "seed": "the random numbers",
+    "engine": "versions, precision, threads",
+    "sandbox": "the isolation profile",
+    "prompt_tokens": "read",
+    "completion_tokens": "written",
+    "started_at": "from",
+    "finished_at": "to",
+}
+"""What a receipt always says."""
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_statement_without_what_it_has_to_say_is_none(name: str) -> None:
+    said = json.loads(RunStatement.about(predicate()).payload())
+    assert said["predicate"].pop(name) is not None
+    with pytest.raises(Invalid):
+        RunStatement.parse(canonical_bytes(said))
+
+
+LATER = {
+    "batch_id": "batch_1",
+    "logprobs_of": "model",
+    "kept_until": "2026-12-23T09:00:00Z",
+    "logprob_decimals": 3,
+}
+
+
+@pytest.mark.parametrize("name", sorted(LATER))
+def test_what_came_with_the_second_version_is_not_said_in_the_first(name: str) -> None:
+    assert LATER.keys() == SINCE_V2
+    said = json.loads(RunStatement.about(predicate()).payload())
+    said["predicate"][name] = LATER[name]
+    assert RunStatement.parse(canonical_bytes(said)).predicate_type == PREDICATE_TYPE
+    with pytest.raises(Invalid) as refusal:
+        RunStatement.parse(canonical_bytes({**said, "predicateType": PREDICATE_V1}))
+    assert refusal.value.code == "bad_statement"
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80])
@@ -254,3 +314,12 @@ def test_a_salted_digest_matches_its_value_and_is_fresh_each_time(texts: list[st
     assert first.matches(list(texts))
     assert not first.matches([*texts, "more"])
     assert first.salt != second.salt
+
+
+def test_the_build_names_precision_and_threads_and_old_ones_keep_their_bytes() -> None:
+    build = engine_build(Precision.INT8, 4)
+    assert (build.precision, build.threads, build.arithmetic) == ("int8", 4, ARITHMETIC)
+    assert (build.kernel, build.weight_bits) == (None, None)
+    said = engine_build(Precision.INT8, 4, Products(kernel="fbgemm", weight_bits=7))
+    assert (said.kernel, said.weight_bits, said.threads) == ("fbgemm", 7, 4)
+    assert "threads" not in EngineBuild.model_validate(engine_build().model_dump()).model_dump()

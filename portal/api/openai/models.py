@@ -2,18 +2,15 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from agreements.access import Denied
 from agreements.deciders import Value
-from agreements.scopes import Operation
 from model_access.registry import Checkpoint
-from portal.api.auth import Caller, Known, ThePortal
+from portal.api.attachments import zipped
+from portal.api.auth import Known, ThePortal
 from portal.composition import Portal
 
 router = APIRouter(tags=["models"])
-
-_RUNNABLE = (Operation.GENERATE, Operation.SCORE)
 
 
 class Model(Value):
@@ -27,6 +24,8 @@ class Model(Value):
     stage: str
     parameters: int
     context_length: int
+    chat: bool
+    """Whether `/v1/chat/completions` takes conversations with it: its tokenizer has a chat template."""
     digest: str
 
 
@@ -40,31 +39,28 @@ class ModelList(Value):
 @router.get("/models", summary="List the checkpoints you may query")
 def list_models(portal: ThePortal, known: Known) -> ModelList:
     """By family and size; why another one is not among them, ``/api/access`` explains."""
-    views = portal.checkpoints.list(known.actor)
-    return ModelList(
-        data=tuple(_model(portal, v.checkpoint) for v in views if _denied(portal, known, v.checkpoint) is None)
-    )
+    found = portal.checkpoints.queryable(known.actor, known.purpose)
+    return ModelList(data=tuple(_model(portal, checkpoint) for checkpoint in found))
 
 
 @router.get("/models/{model}", summary="Get a checkpoint you may query")
 def get_model(portal: ThePortal, known: Known, model: str) -> Model:
     """Refused with the reason where the caller may not query it."""
-    checkpoint = portal.checkpoints.state(model)
-    denied = _denied(portal, known, checkpoint)
-    if denied is not None:
-        raise denied.error()
-    return _model(portal, checkpoint)
+    return _model(portal, portal.checkpoints.queried(known.actor, model, known.purpose))
 
 
-def _denied(portal: Portal, known: Caller, checkpoint: Checkpoint) -> Denied | None:
-    """Why no run of any kind is open to the caller; None if one is, be it that its purpose is still to be said."""
-    answer: Denied | None = None
-    for operation in _RUNNABLE:
-        given = portal.checkpoints.access(known.actor, checkpoint, frozenset({operation}), known.purpose)
-        if not isinstance(given, Denied) or given.code == "purpose_required":
-            return None
-        answer = answer or given
-    return answer
+@router.get(
+    "/models/{model}/tokenizer",
+    summary="Download the tokenizer of a checkpoint you may query",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}, "description": "Its files; unpacked, a tokenizer's folder."}},
+)
+def get_tokenizer(portal: ThePortal, known: Known, model: str) -> Response:
+    """Never a weight, nor the sizes of layers. Refused with the reason where the caller may not query the checkpoint.
+
+    Evaluation harnesses need it to count tokens; `Repr-Digest` (RFC 9530) is the SHA-256 of the ZIP.
+    """
+    return zipped(portal.checkpoints.tokenizer(known.actor, model, known.purpose), f"{model}-tokenizer.zip")
 
 
 def _model(portal: Portal, checkpoint: Checkpoint) -> Model:
@@ -76,5 +72,6 @@ def _model(portal: Portal, checkpoint: Checkpoint) -> Model:
         stage=checkpoint.stage.value,
         parameters=checkpoint.parameters,
         context_length=checkpoint.manifest.context_length if checkpoint.manifest else 0,
+        chat=portal.checkpoints.takes_conversations(checkpoint),
         digest=checkpoint.digest,
     )

@@ -4,20 +4,31 @@ What the engine does not do is refused by name. Ignoring it would answer another
 receipt would not show it.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
 from agreements.deciders import Value
 from agreements.errors import Invalid
-from model_access.generation import MAX_CHOICES, ChoiceDelta, ChoiceResult, GenerationRequest, Logprobs
+from model_access.generation import MAX_CHOICES, ChoiceDelta, ChoiceResult, Finished, GenerationRequest, Logprobs
 from model_access.runs import RunTerms
 from portal.services.runs import fresh_seed
 
 MAX_SEED = 2**53 - 1
 """The largest integer that canonical JSON writes exactly; the seed is part of the receipt."""
 
-Number = StrictInt | Annotated[float, Field(strict=True)]
 TokenId = Annotated[StrictInt, Field(ge=0)]
 
 
@@ -30,12 +41,28 @@ def _as_prompts(value: object) -> object:
     return value
 
 
+def _named_as_one(value: object, parsed: ValidatorFunctionWrapHandler) -> object:
+    """One prompt. What it is not is told of the prompt: of two kinds that it might have been, neither was asked for."""
+    try:
+        return parsed(value)
+    except ValidationError:
+        raise PydanticCustomError("prompt", "a prompt is text, or a list of token ids") from None
+
+
+def _as_stops(value: object) -> object:
+    """One stop string as the list of one that it stands for."""
+    return (value,) if isinstance(value, str) else value
+
+
 Prompts = Annotated[
-    tuple[StrictStr | tuple[TokenId, ...], ...],
+    tuple[Annotated[StrictStr | tuple[TokenId, ...], WrapValidator(_named_as_one)], ...],
     Field(min_length=1, max_length=MAX_CHOICES),
     BeforeValidator(_as_prompts, json_schema_input_type=str | list[str] | list[int] | list[list[int]]),
 ]
 """Text, several texts, token ids, or several lists of token ids."""
+
+Stops = Annotated[tuple[StrictStr, ...], BeforeValidator(_as_stops, json_schema_input_type=str | list[str])]
+"""A string, or several."""
 
 
 class StreamOptions(Value):
@@ -44,29 +71,35 @@ class StreamOptions(Value):
     include_usage: StrictBool = False
 
 
-class CompletionBody(Value):
-    """The body of ``POST /v1/completions``. A parameter given as null counts as left out."""
+def unsupported(param: str, why: str = "", hint: str = "") -> Invalid:
+    """The refusal of a parameter that nothing here honours."""
+    return Invalid(
+        "unsupported_parameter",
+        why or f"{param} is not supported by this portal.",
+        hint=hint or "Leave it out: no answer is given that silently ignores it.",
+        param=param,
+    )
+
+
+class SamplingBody(Value):
+    """What completions of text and of conversations have in common. A parameter given as null counts as left out."""
 
     model: StrictStr
-    prompt: Prompts
     max_tokens: StrictInt | None = None
-    temperature: Number | None = None
-    top_p: Number | None = None
+    temperature: StrictFloat | None = None
+    top_p: StrictFloat | None = None
+    top_k: StrictInt | None = None
+    """Not among OpenAI's own; named as other servers name it."""
     n: StrictInt | None = None
-    stop: StrictStr | list[StrictStr] | None = None
+    stop: Stops | None = None
     seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)] | None = None
-    logprobs: StrictInt | None = None
-    echo: StrictBool | None = None
+    presence_penalty: StrictFloat | None = None
+    frequency_penalty: StrictFloat | None = None
+    logit_bias: dict[str, StrictFloat] | None = None
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     user: StrictStr | None = None
     """Accepted and ignored: who asks is known from the token."""
-
-    best_of: StrictInt | None = None
-    suffix: StrictStr | None = None
-    presence_penalty: Number | None = None
-    frequency_penalty: Number | None = None
-    logit_bias: dict[str, Number] | None = None
 
     @property
     def streams(self) -> bool:
@@ -78,47 +111,64 @@ class CompletionBody(Value):
         """Whether a stream ends with what was used."""
         return self.stream_options is not None and self.stream_options.include_usage
 
-    def request(self) -> GenerationRequest:
+    def sampled(self, **more: Any) -> GenerationRequest:
         """What is asked of the engine, with a fresh seed if none is given. Raises Invalid naming the parameter."""
-        self._refuse_what_is_not_done()
         given = {
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
+            "top_k": self.top_k,
+            "presence_penalty": self.presence_penalty,
+            "frequency_penalty": self.frequency_penalty,
+            "logit_bias": self.logit_bias,
             "n": self.n,
-            "echo": self.echo,
+            **more,
         }
         return GenerationRequest.parse(
             {name: value for name, value in given.items() if value is not None}
-            | {
-                "prompts": self.prompt,
-                "stop": self._stop(),
-                "seed": fresh_seed() if self.seed is None else self.seed,
-                "logprobs": self.logprobs,
-            }
+            | {"stop": self.stop or (), "seed": fresh_seed() if self.seed is None else self.seed}
         )
 
-    def _stop(self) -> tuple[str, ...]:
-        if self.stop is None:
-            return ()
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
-    def _refuse_what_is_not_done(self) -> None:
-        asked = {
-            "best_of": self.best_of is not None and self.best_of != (self.n or 1),
-            "suffix": bool(self.suffix),
-            "presence_penalty": bool(self.presence_penalty),
-            "frequency_penalty": bool(self.frequency_penalty),
-            "logit_bias": bool(self.logit_bias),
-        }
-        for name, wanted in asked.items():
-            if wanted:
-                raise Invalid(
-                    "unsupported_parameter",
-                    f"{name} is not supported by this portal.",
-                    hint="Leave it out: no answer is given that silently ignores it.",
-                    param=name,
-                )
+class CompletionBody(SamplingBody):
+    """The body of ``POST /v1/completions``."""
+
+    prompt: Prompts
+    logprobs: StrictInt | None = None
+    echo: StrictBool | None = None
+    best_of: StrictInt | None = None
+    suffix: StrictStr | None = None
+
+    def request(self) -> GenerationRequest:
+        """What is asked of the engine. Raises Invalid naming the parameter."""
+        if self.suffix:
+            raise unsupported("suffix")
+        return self.sampled(prompts=self.prompt, logprobs=self.logprobs, echo=self.echo, best_of=self.best_of)
+
+
+class Shape(Protocol):
+    """What a route's answers look like."""
+
+    @property
+    def asks_in(self) -> str:
+        """The parameter that the prompts are in."""
+        ...
+
+    def whole(self, terms: RunTerms, created: int, end: Finished, choices: tuple[ChoiceResult, ...]) -> dict[str, Any]:
+        """The answer in one piece; ``created`` in seconds since the epoch."""
+        ...
+
+
+class StreamShape(Shape, Protocol):
+    """What they look like where they can be streamed. One is made for each answer."""
+
+    def chunks(self, terms: RunTerms, created: int, delta: ChoiceDelta) -> Iterable[dict[str, Any]]:
+        """The chunks that the next piece of a choice makes, each with a place for ``usage``."""
+        ...
+
+    def closing(self, terms: RunTerms, created: int, end: Finished) -> dict[str, Any]:
+        """The chunk that says what was used."""
+        ...
 
 
 class Usage(Value):
@@ -129,12 +179,12 @@ class Usage(Value):
     total_tokens: int
 
     @classmethod
-    def of(cls, prompt_tokens: int, completion_tokens: int) -> "Usage":
+    def of(cls, end: Finished) -> "Usage":
         """With the total."""
         return cls(
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-            total_tokens=prompt_tokens + completion_tokens,
+            prompt_tokens=end.prompt_tokens,
+            completion_tokens=end.completion_tokens,
+            total_tokens=end.prompt_tokens + end.completion_tokens,
         )
 
 
@@ -165,10 +215,27 @@ class Completion(Value):
     usage: Usage | None = None
 
 
-def completion(
+class CompletionShape:
+    """How completions are answered."""
+
+    asks_in = "prompt"
+
+    def whole(self, terms: RunTerms, created: int, end: Finished, choices: tuple[ChoiceResult, ...]) -> dict[str, Any]:
+        """See ``Shape``."""
+        return _completion(terms, created, tuple(map(Choice.of, choices)), Usage.of(end))
+
+    def chunks(self, terms: RunTerms, created: int, delta: ChoiceDelta) -> Iterable[dict[str, Any]]:
+        """See ``Shape``."""
+        yield _completion(terms, created, (Choice.of(delta),))
+
+    def closing(self, terms: RunTerms, created: int, end: Finished) -> dict[str, Any]:
+        """See ``Shape``."""
+        return _completion(terms, created, (), Usage.of(end))
+
+
+def _completion(
     terms: RunTerms, created: int, choices: tuple[Choice, ...], usage: Usage | None = None
 ) -> dict[str, Any]:
-    """The JSON of an answer to a run; ``created`` in seconds since the epoch."""
     return Completion(
         id=f"cmpl-{terms.run_id}",
         created=created,

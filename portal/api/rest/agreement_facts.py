@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from agreements.clauses import SuspensionReason
 from agreements.errors import Invalid
+from agreements.scopes import Operation
 from portal.api.auth import Signed, ThePortal
 from portal.api.rest.shapes import Listing, ObjectId
 from portal.services.agreement_facts import Act, Allowances, Changes, Consequences
@@ -63,10 +64,15 @@ def explain_allowances(portal: ThePortal, actor: Signed, agreement_id: ObjectId)
 
 @router.get("/{agreement_id}/consequences", summary="Preview what an act would bring about")
 def preview_consequences(
-    portal: ThePortal, actor: Signed, agreement_id: ObjectId, action: Act, reason: SuspensionReason | None = None
+    portal: ThePortal,
+    actor: Signed,
+    agreement_id: ObjectId,
+    action: Act,
+    reason: SuspensionReason | None = None,
+    operation: Annotated[tuple[Operation, ...], Query(description="For `narrow`: what stays allowed.")] = (),
 ) -> Consequences:
     """The grants, tokens, runs, schedules and duties concerned; for a suspension's reason, its notice and clocks.
 
     Nothing is done.
     """
-    return portal.agreement_facts.consequences(actor, agreement_id, action, reason=reason)
+    return portal.agreement_facts.consequences(actor, agreement_id, action, reason=reason, operations=operation)

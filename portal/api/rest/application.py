@@ -2,18 +2,23 @@
 
 from fastapi import FastAPI
 
-from portal.api.application import new_application
+from portal.api.application import AROUND_A_FILE, new_application
 from portal.api.auth import OperatorKey
 from portal.api.errors import Problem, problem_response
 from portal.api.rest import (
+    access_log,
+    access_requests,
     agreement_facts,
     agreement_life,
     agreement_negotiation,
     agreement_papers,
     agreements,
+    batches,
     campaigns,
     checkpoints,
     duties,
+    explaining,
+    exposure,
     findings,
     grants,
     identity_providers,
@@ -26,14 +31,18 @@ from portal.api.rest import (
     operator,
     passports,
     people,
+    presets,
     programs,
     publications,
     release,
+    revocations,
     runs,
     sessions,
     templates,
     tokens,
+    usage,
     webhooks,
+    workers,
 )
 from portal.composition import Portal
 
@@ -47,6 +56,7 @@ the OpenAI API.
 
 _ROUTERS = (
     me,
+    explaining,
     institutions,
     passports,
     people,
@@ -62,10 +72,17 @@ _ROUTERS = (
     agreement_facts,
     duties,
     campaigns,
+    access_requests,
     grants,
     tokens,
     checkpoints,
     runs,
+    presets,
+    batches,
+    revocations,
+    exposure,
+    usage,
+    access_log,
     findings,
     norms,
     release,
@@ -74,6 +91,7 @@ _ROUTERS = (
     webhooks,
     log,
     operator,
+    workers,
 )
 
 _PROBLEM = {
@@ -91,6 +109,7 @@ def create_api(portal: Portal, operator: OperatorKey | None = None) -> FastAPI:
         description=_DESCRIPTION,
         render=problem_response,
         responses={422: _PROBLEM, "default": _PROBLEM},
+        uploads={"/api/batches/files": portal.settings.batch_file_bytes + AROUND_A_FILE},
     )
     for module in _ROUTERS:
         app.include_router(module.router)

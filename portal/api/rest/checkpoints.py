@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from agreements.deciders import Value
 from model_access.registry import Card, Checkpoint
+from portal.api.attachments import zipped
 from portal.api.auth import Signed, ThePortal
 from portal.api.rest.shapes import Listing, ObjectId
 from portal.services.checkpoints import CheckpointView
+from portal.services.model_cards import ModelCard
 
 router = APIRouter(prefix="/checkpoints", tags=["checkpoints"])
 
@@ -41,3 +43,20 @@ def add_checkpoint(portal: ThePortal, actor: Signed, body: NewCheckpoint) -> Che
 def get_checkpoint(portal: ThePortal, actor: Signed, checkpoint_id: ObjectId) -> CheckpointView:
     """Its manifest, stage and decisions, and whether and why the caller may query it."""
     return portal.checkpoints.get(actor, checkpoint_id)
+
+
+@router.get(
+    "/{checkpoint_id}/tokenizer",
+    summary="Download a checkpoint's tokenizer",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}, "description": "Its files; unpacked, a tokenizer's folder."}},
+)
+def get_tokenizer(portal: ThePortal, actor: Signed, checkpoint_id: ObjectId) -> Response:
+    """For whoever may query the checkpoint: the same ZIP as `/v1/models/{model}/tokenizer`. Never a weight."""
+    return zipped(portal.checkpoints.tokenizer(actor, checkpoint_id), f"{checkpoint_id}-tokenizer.zip")
+
+
+@router.get("/{checkpoint_id}/card", summary="Get the model card of a checkpoint")
+def get_card(portal: ThePortal, actor: Signed, checkpoint_id: ObjectId) -> ModelCard:
+    """What it is, down to each file; who reaches it, its use and what was found, as far as the caller may know."""
+    return portal.model_cards.card(actor, checkpoint_id)

@@ -74,9 +74,9 @@ def register_institution(
 
 
 @router.get("/{institution_id}", summary="Get an institution")
-def get_institution(portal: ThePortal, _actor: Signed, institution_id: ObjectId) -> Institution:
-    """With its keys, revoked ones included."""
-    return portal.institutions.get(institution_id)
+def get_institution(portal: ThePortal, actor: Signed, institution_id: ObjectId) -> Institution:
+    """With its keys, revoked ones included. Its weight and a key that it asked for are told to itself and the lab."""
+    return portal.institutions.look_up(actor, institution_id)
 
 
 @router.get("/{institution_id}/keys/challenge", summary="What a key signs to be registered")

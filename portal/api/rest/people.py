@@ -2,14 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import Field
+from starlette.responses import Response
 
-from agreements.actors import Membership, Role
+from agreements.actors import Actor, Membership, Role
 from agreements.deciders import Value
-from agreements.people import Person
+from agreements.people import Person, PersonState
 from portal.api.auth import Signed, ThePortal
 from portal.api.rest.shapes import IdempotencyKey, Listing, ObjectId, Reason
+from portal.composition import Portal
+from portal.services.people_filters import PeopleFilters
+from portal.services.person_consequences import RoleConsequences
+from portal.spreadsheets import csv_text
 
 router = APIRouter(prefix="/people", tags=["people"])
 
@@ -29,10 +34,77 @@ class SignInLink(Value):
     url: str
 
 
+Search = Annotated[str, Query(max_length=200, description="Words of the name or the e-mail address.")]
+OfInstitution = Annotated[str | None, Query(max_length=128, description="Where they have a role, or wait for one.")]
+OfRole = Annotated[Role | None, Query(description="What they are there.")]
+OfState = Annotated[
+    PersonState | None, Query(description="By default those who were let in, whether or not they may still sign in.")
+]
+
+
+def _found(portal: Portal, actor: Actor, filters: PeopleFilters) -> tuple[Person, ...]:
+    everyone = filters.of(portal.people.directory(actor))
+    return everyone if filters.state is not None else tuple(one for one in everyone if one.pending is None)
+
+
 @router.get("", summary="List people")
-def list_people(portal: ThePortal, actor: Signed) -> Listing[Person]:
+def list_people(
+    portal: ThePortal,
+    actor: Signed,
+    q: Search = "",
+    institution: OfInstitution = None,
+    role: OfRole = None,
+    state: OfState = None,
+) -> Listing[Person]:
     """Everyone for coordinators, one's own institutions for everyone else."""
-    return Listing.whole(portal.people.list(actor))
+    filters = PeopleFilters(text=q, institution_id=institution, role=role, state=state)
+    return Listing.whole(_found(portal, actor, filters))
+
+
+@router.get(
+    "/list.csv",
+    summary="Download the list of people",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}}, "description": "CSV (RFC 4180), a line for each role."}},
+)
+def download_people(
+    portal: ThePortal,
+    actor: Signed,
+    q: Search = "",
+    institution: OfInstitution = None,
+    role: OfRole = None,
+    state: OfState = None,
+) -> Response:
+    """Whom the list shows, and those who wait. Last sign-ins are of those whom you govern."""
+    filters = PeopleFilters(text=q, institution_id=institution, role=role, state=state)
+    people = filters.of(portal.people.directory(actor))
+    last = portal.sessions.last_sign_ins(actor, people)
+    rows = [
+        [
+            person.id,
+            person.name,
+            person.email,
+            person.state.value,
+            place,
+            what,
+            person.registered_at.isoformat() if person.registered_at else "",
+            last[person.id].isoformat() if person.id in last else "",
+        ]
+        for person in people
+        for place, what in _roles(person)
+    ]
+    columns = ("id", "name", "email", "state", "institution", "role", "added", "last_sign_in")
+    return Response(
+        csv_text(columns, rows),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": 'attachment; filename="people.csv"'},
+    )
+
+
+def _roles(person: Person) -> list[tuple[str, str]]:
+    if person.pending is not None:
+        return [(person.pending.institution_id, "")]
+    return [(one.institution_id, one.role.value) for one in person.memberships]
 
 
 @router.post("", status_code=201, summary="Register a person")
@@ -132,6 +204,18 @@ def remove_membership(portal: ThePortal, actor: Signed, person_id: ObjectId, bod
         reason=body.reason,
         without_lead=body.without_lead,
     )
+
+
+class LeftWith(Value):
+    """The roles that somebody would be left with; none stands for deactivating the person."""
+
+    memberships: Annotated[tuple[Membership, ...], Field(max_length=20)] = ()
+
+
+@router.post("/{person_id}/consequences", summary="Preview a change of a person's roles")
+def preview_roles(portal: ThePortal, actor: Signed, person_id: ObjectId, body: LeftWith) -> RoleConsequences:
+    """What would stop: sessions, tokens, grants in their name, invitations. Changes nothing."""
+    return portal.person_consequences.if_left_with(actor, person_id, body.memberships)
 
 
 @router.post("/{person_id}/sign-in-link", status_code=201, summary="Issue a one-time sign-in link")

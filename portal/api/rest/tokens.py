@@ -12,7 +12,8 @@ from agreements.narrowing import Narrowing
 from portal.api.auth import Signed, ThePortal
 from portal.api.rest.shapes import IdempotencyKey, Listing, ObjectId
 from portal.services.token_keys import TokenKeyView
-from portal.services.tokens import IssuedToken, ListedToken
+from portal.services.token_standing import Standing
+from portal.services.tokens import BY_HOLDER, IssuedToken, ListedToken
 
 router = APIRouter(tags=["tokens"])
 
@@ -51,7 +52,13 @@ class NarrowToken(Value):
 class TokenRevocation(Value):
     """Why it is revoked, if there is more to say than that its holder did."""
 
-    reason: str = "revoked by its holder"
+    reason: Annotated[str, Field(max_length=1000)] = BY_HOLDER
+
+
+class TokenRotation(Value):
+    """For how many minutes the old token goes on, so that what uses it can be moved."""
+
+    grace_minutes: Annotated[int, Field(ge=0)] = 0
 
 
 class Rotation(Value):
@@ -71,6 +78,12 @@ class Withdrawal(Value):
 def list_tokens(portal: ThePortal, actor: Signed) -> Listing[ListedToken]:
     """One's own, those made from them, and of programs one leads; everyone's for coordinators. Never the tokens."""
     return Listing.whole(portal.tokens.list(actor))
+
+
+@router.get("/tokens/{token_id}", summary="Get a token's record, and why it opens nothing if it does not")
+def get_token(portal: ThePortal, actor: Signed, token_id: ObjectId) -> Standing:
+    """For its holder, those whose rights it carries, the lead of its program, and coordinators. Never the token."""
+    return portal.token_standings.get(actor, token_id)
 
 
 @router.post("/tokens", status_code=201, summary="Issue an access token")
@@ -93,9 +106,11 @@ def narrow_token(
 
 
 @router.post("/tokens/{token_id}/rotate", status_code=201, summary="Replace a token by another one")
-def rotate_token(portal: ThePortal, actor: Signed, token_id: ObjectId) -> IssuedToken:
-    """As wide, and as long from now on; the old one and all that was made from it end with this."""
-    return portal.tokens.rotate(actor, token_id)
+def rotate_token(
+    portal: ThePortal, actor: Signed, token_id: ObjectId, body: TokenRotation | None = None
+) -> IssuedToken:
+    """As wide, and as long from now on; the old one and all that was made from it end with this, or after a grace."""
+    return portal.tokens.rotate(actor, token_id, **dict(body or TokenRotation()))
 
 
 @router.post("/tokens/{token_id}/revoke", summary="Revoke an access token")

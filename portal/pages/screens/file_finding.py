@@ -21,7 +21,7 @@ heading(
     "What you learned about a checkpoint: misuse, bias, a capability, a benefit, or that you looked and found nothing. "
     "It gets a permanent number, and its versions are never changed.",
 )
-finding_form(actor, _FORM, run_id=st.query_params.get("run", ""))
+finding_form(actor, _FORM, run_ids=st.query_params.get("run", "").split(","))
 act(
     "File it",
     _FORM,

@@ -32,7 +32,11 @@ if tasks or holds(actor, (Role.COORDINATOR, Role.PARTNER_LEAD)):
             st.markdown(f":material/{task.icon}: {task.text}", width="stretch")
             go(task.action, task.screen, **task.query)
 
-mine = [view for view in here.grants.list(actor) if actor.belongs_to(view.grant.institution_id)]
+mine = [
+    view
+    for view in here.grants.list(actor)
+    if actor.belongs_to(view.grant.institution_id) and not view.grant.delegated_only
+]
 if mine or holds(actor, (Role.PARTNER_LEAD, Role.PARTNER_MEMBER)):
     st.header("Your access", anchor=False)
     if not mine:
@@ -55,9 +59,13 @@ if mine or holds(actor, (Role.PARTNER_LEAD, Role.PARTNER_MEMBER)):
                     st.badge(view.grant.status.value, icon=":material/block:", color="red")
             budget(view.used_tokens, view.held_tokens, scope.token_budget)
             st.caption(
-                f"{', '.join(sorted(scope.operations))} on {literal(', '.join(sorted(scope.checkpoints)))}, "
+                f"{literal(view.holder_name)} · {', '.join(sorted(scope.operations))} on "
+                f"{literal(', '.join(sorted(scope.checkpoints)))}, "
                 f"ends {relative(scope.expires_at, at)}"
             )
+
+if here.access_requests.asks_for(actor):
+    go("Ask for access", "requests", icon="approval")
 
 reachable = [reach for reach in reach_of(here, actor) if reach.open]
 st.header("Checkpoints you may query", anchor=False)

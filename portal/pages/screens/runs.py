@@ -7,7 +7,10 @@ from model_access.runs import Run, RunStatus
 from portal.pages import links
 from portal.pages.context import current_actor, now, portal
 from portal.pages.frame import institution_name
+from portal.pages.kept_view import kept
 from portal.pages.parts import copyable, empty, fields, go, heading, row, status, untrusted
+from portal.pages.play_address import of_run
+from portal.pages.replay_view import replay_of, replaying, verdict_of
 from portal.pages.words import literal, when
 from portal.pages.writing import refused
 
@@ -36,7 +39,7 @@ def facts(run: Run) -> None:
     pairs += [
         (name.replace("_", " ").capitalize(), literal(str(value)))
         for name, value in sorted(terms.parameters.items())
-        if value not in (None, [], False)
+        if value not in (None, [], {}, False)
     ]
     fields(pairs)
 
@@ -53,9 +56,24 @@ def detail(run_id: str) -> None:
     with row():
         st.markdown(f"`{run_id}`")
         status(run.status)
-    if run.status is RunStatus.FAILED:
+        if run.stopped:
+            st.badge("stopped: access withdrawn", icon=":material/front_hand:", color="orange")
+    replay_of(run)
+    if run.stopped:
+        st.warning(
+            f"Stopped between two tokens, because access was withdrawn while it ran (`{run.failure_reason}`). What had "
+            "been made by then is charged, the rest of what was held is free again, and there is no receipt.",
+            icon=":material/front_hand:",
+        )
+        untrusted(run.failure_message, label=f"Why it was stopped: {run.failure_reason}")
+    elif run.status is RunStatus.FAILED:
         untrusted(run.failure_message or "No reason was recorded.", label=f"Why it failed: {run.failure_code}")
     facts(run)
+    asked_as = of_run(run.terms) if run.terms else None
+    if asked_as is not None and run.terms and run.terms.person_id == actor.person_id:
+        go("The same settings in the playground", "playground", icon="experiment", **asked_as)
+    if run.terms and run.terms.batch_id:
+        go("The batch that it is a line of", "batches", icon="stacks", batch=run.terms.batch_id)
     if run.terms:
         copyable("Digest of the checkpoint that answered", run.terms.manifest_digest)
     if run.receipt_digest:
@@ -67,6 +85,9 @@ def detail(run_id: str) -> None:
             "The receipt is signed by the lab and proves its place in the log. `concordat verify FILE` checks it "
             "without this portal. It holds salted digests of prompt and answer, not their words."
         )
+    kept(actor, run)
+    if run.receipt_digest:
+        replaying(actor, run)
 
 
 def listing() -> None:
@@ -101,6 +122,12 @@ def line(run: Run) -> None:
         with row():
             go(run.terms.run_id, "runs", icon="receipt_long", run=run.terms.run_id)
             status(run.status)
+            if run.stopped:
+                st.badge("stopped: access withdrawn", icon=":material/front_hand:", color="orange")
+            if run.terms.replays is not None:
+                st.badge("replay", icon=":material/replay:", color="violet")
+            if run.replay_identical is not None:
+                status(verdict_of(run))
             st.caption(literal(run.terms.checkpoint_id))
         st.caption(
             f"{literal(here.people.name(run.terms.person_id))} · {literal(run.terms.purpose)} · "

@@ -1,8 +1,6 @@
 """The engine against transformers, and against itself under every schedule."""
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,54 +8,18 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from model_access.engine.engine import Delta, Done, Ended, Engine
-from model_access.engine.model import CausalModel
+from model_access.engine.decoder import Decoder
+from model_access.engine.engine import Engine
+from model_access.engine.loading import load, load_general
 from model_access.engine.vocabulary import Vocabulary
-from model_access.generation import ChoiceDelta, ChoiceResult, GenerationRequest, assemble
+from model_access.generation import ChoiceResult, GenerationRequest
 from model_access.ladder import Ladder
-
-CONTEXT = 96
-PROMPTS = ("the theory", "that other there", "x", "then — ü the the the the the the", "of")
-
-
-@dataclass
-class Heard:
-    """Everything an engine said, by ticket."""
-
-    deltas: dict[int, list[ChoiceDelta]] = field(default_factory=dict)
-    tokens: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
-    done: list[int] = field(default_factory=list)
-
-    def take(self, engine: Engine) -> None:
-        for event in engine.step():
-            if isinstance(event, Delta):
-                self.deltas.setdefault(event.ticket, []).append(event.delta)
-            elif isinstance(event, Ended):
-                assert (event.ticket, event.index) not in self.tokens
-                self.tokens[event.ticket, event.index] = event.token_ids
-            elif isinstance(event, Done):
-                self.done.append(event.ticket)
-
-    def choices(self, ticket: int) -> tuple[ChoiceResult, ...]:
-        return assemble(self.deltas[ticket])
+from tests.model_access.engine.engine_stand import CONTEXT, PROMPTS, Heard, finish, submit
 
 
 @pytest.fixture(scope="session")
-def engine_parts(tiny_checkpoint: Path) -> tuple[CausalModel, Vocabulary]:
-    return CausalModel(tiny_checkpoint), Vocabulary(tiny_checkpoint)
-
-
-def submit(engine: Engine, ticket: int, **options: Any) -> GenerationRequest:
-    request = GenerationRequest.parse({"prompts": PROMPTS[:1], "seed": ticket, "max_tokens": 12, **options})
-    engine.submit(ticket, request, engine.vocabulary.encode([str(prompt) for prompt in request.prompts]))
-    return request
-
-
-def finish(engine: Engine) -> Heard:
-    heard = Heard()
-    while not engine.idle:
-        heard.take(engine)
-    return heard
+def engine_parts(tiny_checkpoint: Path) -> tuple[Decoder, Vocabulary]:
+    return load(tiny_checkpoint), Vocabulary(tiny_checkpoint)
 
 
 def reference(folder: Path, prompt: list[int], new: int) -> list[int]:
@@ -70,12 +32,13 @@ def reference(folder: Path, prompt: list[int], new: int) -> list[int]:
     return [int(token) for token in ids[0, len(prompt) :]]
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama", "opt"])
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "opt", "mistral", "gpt-neo", "mixtral"])
+@pytest.mark.parametrize("by", [load, load_general])
 def test_greedy_equals_transformers_token_by_token(
-    architecture: str, tmp_path: Path, checkpoint_maker: Callable[..., Path]
+    by: Callable[[Path], Decoder], architecture: str, tmp_path: Path, checkpoint_maker: Callable[..., Path]
 ) -> None:
     folder = checkpoint_maker(tmp_path, architecture)
-    engine = Engine(CausalModel(folder), Vocabulary(folder))
+    engine = Engine(by(folder), Vocabulary(folder), context=CONTEXT)
     submit(engine, 0, prompts=PROMPTS, temperature=0.0, max_tokens=25)
     heard = finish(engine)
     for index, prompt in enumerate(engine.vocabulary.encode(PROMPTS)):
@@ -85,7 +48,7 @@ def test_greedy_equals_transformers_token_by_token(
 @pytest.mark.parametrize("place", [0, -1])
 def test_greedy_equals_transformers_on_the_ladder(ladder: Ladder, place: int) -> None:
     folder = ladder.rungs[place].folder
-    engine = Engine(CausalModel(folder), Vocabulary(folder))
+    engine = Engine(load(folder), Vocabulary(folder), context=CONTEXT)
     prompts = ("Return the name of", "A list of all", "The dictionary is a mapping type that")
     submit(engine, 0, prompts=prompts, temperature=0.0, max_tokens=40)
     heard = finish(engine)
@@ -93,10 +56,10 @@ def test_greedy_equals_transformers_on_the_ladder(ladder: Ladder, place: int) ->
         assert list(heard.tokens[0, index]) == reference(folder, prompt, 40)
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama", "opt"])
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "opt", "gpt-neo"])
 def test_scores_are_the_models_own(architecture: str, tmp_path: Path, checkpoint_maker: Callable[..., Path]) -> None:
     folder = checkpoint_maker(tmp_path, architecture)
-    engine = Engine(CausalModel(folder), Vocabulary(folder))
+    engine = Engine(load(folder), Vocabulary(folder), context=CONTEXT)
     submit(engine, 0, prompts=PROMPTS, max_tokens=0, echo=True, logprobs=3, temperature=0.3, top_p=0.5)
     heard = finish(engine)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -117,9 +80,9 @@ def test_scores_are_the_models_own(architecture: str, tmp_path: Path, checkpoint
 
 
 def test_generated_tokens_carry_the_probability_before_temperature(
-    engine_parts: tuple[CausalModel, Vocabulary],
+    engine_parts: tuple[Decoder, Vocabulary],
 ) -> None:
-    engine = Engine(*engine_parts)
+    engine = Engine(*engine_parts, context=CONTEXT)
     submit(engine, 0, temperature=0.4, top_p=0.6, logprobs=0, echo=True)
     first = finish(engine).choices(0)[0]
     submit(engine, 1, prompts=(first.text,), max_tokens=0, echo=True, logprobs=0)
@@ -130,8 +93,8 @@ def test_generated_tokens_carry_the_probability_before_temperature(
         assert again.logprobs.token_logprobs[1:] == pytest.approx(first.logprobs.token_logprobs[1:], abs=1e-4)
 
 
-def test_n_choices_differ_and_repeat_with_the_seed(engine_parts: tuple[CausalModel, Vocabulary]) -> None:
-    engine = Engine(*engine_parts)
+def test_n_choices_differ_and_repeat_with_the_seed(engine_parts: tuple[Decoder, Vocabulary]) -> None:
+    engine = Engine(*engine_parts, context=CONTEXT)
     submit(engine, 1, n=20, seed=5)
     submit(engine, 2, n=20, seed=5)
     submit(engine, 3, n=20, seed=6)
@@ -142,44 +105,10 @@ def test_n_choices_differ_and_repeat_with_the_seed(engine_parts: tuple[CausalMod
     assert len(set(texts[1])) > 10
 
 
-@pytest.mark.parametrize("schedule", range(25))
-def test_an_answer_does_not_depend_on_the_company(engine_parts: tuple[CausalModel, Vocabulary], schedule: int) -> None:
-    """Requests join, leave and are cancelled in random order; each answer is what it is alone."""
-    dice = random.Random(schedule)
-    options = [
-        {
-            "prompts": tuple(dice.sample(PROMPTS, dice.randint(1, 3))),
-            "n": dice.randint(1, 3),
-            "max_tokens": dice.randint(0, 20),
-            "echo": True,
-            "temperature": dice.choice([0.0, 0.7, 1.0]),
-            "stop": dice.choice([(), ("t",), ("he", "x y")]),
-            "seed": dice.randint(0, 99),
-        }
-        for _ in range(5)
-    ]
-    crowded = Engine(*engine_parts, max_rows=dice.choice([1, 4, 32]))
-    heard, cancelled, pending = Heard(), set(), list(enumerate(options))
-    while pending or not crowded.idle:
-        if pending and dice.random() < 0.5:
-            ticket, option = pending.pop()
-            submit(crowded, ticket, **option)
-        heard.take(crowded)
-        if dice.random() < 0.05:
-            ticket = dice.randrange(5)
-            if crowded.cancel(ticket) is not None:
-                cancelled.add(ticket)
-    assert sorted(heard.done) == sorted(set(range(5)) - cancelled)
-    for ticket in heard.done:
-        alone = Engine(*engine_parts)
-        submit(alone, ticket, **options[ticket])
-        assert heard.choices(ticket) == finish(alone).choices(ticket)
-
-
 def test_cancelling_ends_a_request_at_once_and_counts_what_it_used(
-    engine_parts: tuple[CausalModel, Vocabulary],
+    engine_parts: tuple[Decoder, Vocabulary],
 ) -> None:
-    engine = Engine(*engine_parts)
+    engine = Engine(*engine_parts, context=CONTEXT)
     submit(engine, 1, n=2, max_tokens=50)
     submit(engine, 2, max_tokens=5)
     heard = Heard()
@@ -194,15 +123,65 @@ def test_cancelling_ends_a_request_at_once_and_counts_what_it_used(
     assert heard.done == [2]
 
 
-def test_a_small_request_is_not_held_up_by_a_large_one(engine_parts: tuple[CausalModel, Vocabulary]) -> None:
-    engine = Engine(*engine_parts, max_rows=4)
+def test_a_small_request_is_not_held_up_by_a_large_one(engine_parts: tuple[Decoder, Vocabulary]) -> None:
+    engine = Engine(*engine_parts, context=CONTEXT, max_rows=4)
     submit(engine, 1, prompts=PROMPTS[:1] * 50, max_tokens=8)
     submit(engine, 2, prompts=("of",), max_tokens=2)
     assert finish(engine).done == [2, 1]
 
 
-def test_a_prompt_may_fill_the_whole_context(engine_parts: tuple[CausalModel, Vocabulary]) -> None:
-    engine = Engine(*engine_parts)
+def test_a_prompt_may_fill_the_whole_context(engine_parts: tuple[Decoder, Vocabulary]) -> None:
+    engine = Engine(*engine_parts, context=CONTEXT, cache_bytes=1)
     request = GenerationRequest(prompts=((5,) * (CONTEXT - 1),), max_tokens=1, seed=1)
     engine.submit(0, request, [[5] * (CONTEXT - 1)])
     assert len(finish(engine).tokens[0, 0]) == 1
+
+
+def mean(choice: ChoiceResult) -> float:
+    assert choice.logprobs is not None
+    values = [value for value in choice.logprobs.token_logprobs if value is not None]
+    return sum(values) / len(values)
+
+
+def test_the_best_of_several_are_the_likeliest_per_token(engine_parts: tuple[Decoder, Vocabulary]) -> None:
+    engine = Engine(*engine_parts, context=CONTEXT)
+    prompts = PROMPTS[:2]
+    forced: dict[str, Any] = {
+        "max_tokens": 6,
+        "logit_bias": {0: -100.0},
+    }  # no end of text: its probability would not be shown
+    submit(engine, 0, prompts=prompts, n=8, seed=4, logprobs=0, **forced)
+    submit(engine, 1, prompts=prompts, n=3, best_of=8, seed=4, logprobs=0, **forced)
+    submit(engine, 2, prompts=prompts, n=3, best_of=8, seed=4, **forced)
+    heard = finish(engine)
+    every = heard.choices(0)
+    for place in range(2):
+        ranked = sorted(every[place * 8 : place * 8 + 8], key=mean, reverse=True)
+        best = heard.choices(1)[place * 3 : place * 3 + 3]
+        assert [choice.text for choice in best] == [choice.text for choice in ranked[:3]]
+        assert [choice.index for choice in best] == [place * 3, place * 3 + 1, place * 3 + 2]
+        lost = sum(len(heard.tokens[0, choice.index]) for choice in ranked[3:])
+        assert heard.passed_over[1, place * 3] == lost
+    assert [choice.text for choice in heard.choices(2)] == [choice.text for choice in heard.choices(1)]
+    assert all(choice.logprobs is None for choice in heard.choices(2))
+
+
+def test_a_bias_forces_a_token_and_its_probability_stays_the_models_own(
+    engine_parts: tuple[Decoder, Vocabulary],
+) -> None:
+    engine = Engine(*engine_parts, context=CONTEXT)
+    submit(engine, 0, logit_bias={7: 100.0}, max_tokens=3, logprobs=0)
+    heard = finish(engine)
+    assert heard.tokens[0, 0] == (7, 7, 7)
+    logprobs = heard.choices(0)[0].logprobs
+    assert logprobs is not None
+    assert all(value is not None and value < -0.1 for value in logprobs.token_logprobs)
+
+
+def test_penalties_end_a_repetition(engine_parts: tuple[Decoder, Vocabulary]) -> None:
+    engine = Engine(*engine_parts, context=CONTEXT)
+    for ticket, penalty in enumerate((0.0, 2.0)):
+        submit(engine, ticket, logit_bias={7: 100.0}, temperature=0.0, max_tokens=80, frequency_penalty=penalty)
+    heard = finish(engine)
+    assert set(heard.tokens[0, 0]) == {7}
+    assert len(set(heard.tokens[1, 0])) > 1

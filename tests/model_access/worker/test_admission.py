@@ -31,6 +31,7 @@ def test_counts_the_tokens_of_all_prompts() -> None:
         ("nothing_to_do", {"max_tokens": 0}, [[1]]),
         ("empty_prompt", {}, [[1], []]),
         ("token_out_of_vocabulary", {}, [[10]]),
+        ("token_out_of_vocabulary", {"logit_bias": {10: 1.0}}, [[1]]),
         ("prompt_too_long", {}, [[1] * 5]),
         ("prompt_too_long", {"max_tokens": 0, "echo": True}, [[1] * 9]),
     ],
@@ -40,7 +41,7 @@ def test_refuses_with_a_code_and_a_hint(code: str, options: dict[str, Any], prom
         admit(request(**options), prompts, MANIFEST)
     assert refusal.value.code == code
     assert refusal.value.hint
-    assert refusal.value.param in ("prompt", "max_tokens")
+    assert refusal.value.param in ("prompt", "max_tokens", "logit_bias")
 
 
 def test_a_prompt_too_long_names_the_context_length() -> None:

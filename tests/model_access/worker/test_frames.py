@@ -6,15 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agreements.errors import Invalid, TooLarge
+from model_access.build import Products
+from model_access.conversations import Conversation, Message
 from model_access.generation import ChoiceDelta, GenerationRequest, Logprobs
 from model_access.worker.frames import (
     MAX_FRAME_BYTES,
     Alive,
     Cancel,
     Ended,
+    NotRendered,
     Piece,
     Ready,
     Refused,
+    Render,
+    Rendered,
     Stopped,
     Submit,
     encode,
@@ -24,10 +29,12 @@ from model_access.worker.frames import (
 )
 
 FROM_WORKER = [
-    Ready(),
+    Ready(products=Products(kernel="fbgemm", weight_bits=7)),
     Alive(),
     Refused(code="bad_checkpoint", message="No."),
-    Stopped(ticket=3, cancelled=True, completion_tokens=4),
+    Stopped(ticket=3, completion_tokens=4),
+    Rendered(ticket=3, text="user: €\0"),
+    NotRendered(ticket=3, message="Take turns!"),
     Ended(ticket=0, index=1, token_ids=(1, 2)),
     Piece(
         ticket=1,
@@ -50,7 +57,9 @@ def test_what_a_worker_says_arrives_as_it_was_said(frame: Ready) -> None:
 
 
 def test_what_the_portal_says_arrives_as_it_was_said() -> None:
-    for frame in (Cancel(ticket=1), Submit(ticket=2, request=GenerationRequest(prompts=((1, 2),), seed=2**53 - 1))):
+    talk = Conversation(messages=(Message(role="user", content="€"),))
+    asked = GenerationRequest(prompts=((1, 2),), seed=2**53 - 1)
+    for frame in (Cancel(ticket=1), Submit(ticket=2, request=asked), Render(ticket=3, conversation=talk)):
         body = read_bytes(io.BytesIO(encode(frame)))
         assert body is not None
         assert parse_to_worker(body) == frame

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from agreements.errors import Conflict, Invalid, NotFound, Unavailable
-from model_access.generation import ChoiceDelta, Failed, Finished, GenerationRequest, RunEvent
+from model_access.build import Precision
+from model_access.generation import ChoiceDelta, ChoiceResult, Failed, Finished, GenerationRequest, RunEvent
 from model_access.manifest import Manifest, build_manifest
 from model_access.sandbox import SandboxProfile, choose, detect
 from model_access.worker import Ticket, WorkerPool, WorkerState
@@ -173,7 +174,7 @@ def test_stopping_leaves_no_process_behind(pool: WorkerPool) -> None:
 
 
 def test_an_unknown_checkpoint_is_not_found(pool: WorkerPool) -> None:
-    for ask in (pool.stop, pool.manifest, pool.unregister):
+    for ask in (pool.stop, pool.manifest):
         with pytest.raises(NotFound):
             ask("absent")
     with pytest.raises(NotFound):
@@ -279,3 +280,28 @@ def test_every_offered_profile_serves(tiny_checkpoint: Path, manifest: Manifest)
             pool.register("tiny", tiny_checkpoint, manifest)
             answers.append(pool.run("tiny", SHORT, timeout_s=WAIT_S))
     assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize("precision", [Precision.BFLOAT16, Precision.INT8])
+def test_a_pool_computes_in_the_precision_it_was_given(
+    profile: SandboxProfile, tiny_checkpoint: Path, manifest: Manifest, precision: Precision
+) -> None:
+    with WorkerPool(profile, precision=precision) as pool:
+        pool.register("tiny", tiny_checkpoint, manifest)
+        request = SHORT.model_copy(update={"echo": True, "logprobs": 0, "max_tokens": 0})
+        (choice,), end = pool.run("tiny", request, timeout_s=WAIT_S)
+    assert end.products is not None
+    assert (end.products.weight_bits in (7, 8)) is (precision is Precision.INT8)
+    (plain,), _ = _alone(tiny_checkpoint, manifest, profile, request)
+    assert choice.logprobs is not None
+    assert plain.logprobs is not None
+    assert choice.logprobs.token_logprobs[1:] != plain.logprobs.token_logprobs[1:]
+    assert choice.logprobs.token_logprobs[1:] == pytest.approx(plain.logprobs.token_logprobs[1:], abs=0.5)
+
+
+def _alone(
+    folder: Path, manifest: Manifest, profile: SandboxProfile, request: GenerationRequest
+) -> tuple[tuple[ChoiceResult, ...], Finished]:
+    with WorkerPool(profile) as pool:
+        pool.register("tiny", folder, manifest)
+        return pool.run("tiny", request, timeout_s=WAIT_S)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agreements.errors import Invalid
-from model_access.generation import ChoiceDelta, Failed, Finished, GenerationRequest, RunEvent
+from model_access.generation import ChoiceDelta, Failed, Finished, GenerationRequest, Logprobs, RunEvent
 from model_access.worker.frames import Ended, Piece, Stopped
 from model_access.worker.tickets import InFlight
 
@@ -39,6 +39,15 @@ def test_an_honest_run_ends_with_its_counts() -> None:
     assert [choice.finish_reason for choice in last.choices] == ["length", "stop"]
 
 
+def test_tokens_of_candidates_that_were_passed_over_count() -> None:
+    heard: list[RunEvent] = []
+    flight = in_flight(heard, n=1, best_of=3)
+    flight.piece(piece(finish_reason="stop"))
+    assert flight.ended(Ended(ticket=0, index=0, token_ids=(1,), passed_over=6))
+    assert isinstance(heard[-1], Finished)
+    assert heard[-1].completion_tokens == 7
+
+
 LIES: dict[str, list[Callable[[InFlight], object]]] = {
     "a choice that was not asked for": [lambda flight: flight.piece(piece(index=1))],
     "a token outside the vocabulary": [lambda flight: flight.piece(piece(ids=(10,)))],
@@ -55,8 +64,18 @@ LIES: dict[str, list[Callable[[InFlight], object]]] = {
         lambda flight: flight.piece(piece(finish_reason="stop")),
         lambda flight: flight.ended(ended(ids=(1,) * 4)),
     ],
+    "tokens of candidates that were not asked for": [
+        lambda flight: flight.piece(piece(finish_reason="stop")),
+        lambda flight: flight.ended(Ended(ticket=0, index=0, token_ids=(1,), passed_over=1)),
+    ],
+    "nothing": [lambda flight: flight.piece(Piece(ticket=0, delta=ChoiceDelta(index=0, text="")))],
+    "more text than so many tokens have": [
+        lambda flight: flight.piece(Piece(ticket=0, delta=ChoiceDelta(index=0, text="a" * 3000))),
+        lambda flight: flight.piece(Piece(ticket=0, delta=ChoiceDelta(index=0, text="a" * 3000))),
+    ],
+    "log-probabilities that nobody asked for": [lambda flight: flight.piece(piece(logprobs=Logprobs()))],
     "an impossible count": [
-        lambda flight: flight.stopped(Stopped(ticket=0, cancelled=True, completion_tokens=4)),
+        lambda flight: flight.stopped(Stopped(ticket=0, completion_tokens=4)),
     ],
 }
 
@@ -70,6 +89,27 @@ def test_a_lie_is_noticed(lie: str) -> None:
     with pytest.raises(Invalid) as refusal:
         last(flight)
     assert refusal.value.code == "bad_frame"
+
+
+COLUMNS = Logprobs(
+    tokens=("a",), token_logprobs=(-1.0,), top_logprobs=({"a": -1.0, "b": -2.0, "c": -3.0},), text_offset=(0,)
+)
+
+
+def test_log_probabilities_are_of_the_tokens_they_come_with_and_no_more_than_asked_for() -> None:
+    in_flight([], logprobs=2).piece(piece(logprobs=COLUMNS))
+    lies = {
+        "fewer": Logprobs(),
+        "more": COLUMNS + COLUMNS,
+        "a column more": COLUMNS.model_copy(update={"text_offset": (0, 1)}),
+        "a long name": COLUMNS.model_copy(update={"tokens": ("a" * 10_000,)}),
+        "a long alternative": COLUMNS.model_copy(update={"top_logprobs": ({"a" * 10_000: -1.0},)}),
+    }
+    for lie in lies.values():
+        with pytest.raises(Invalid, match="does not fit"):
+            in_flight([], logprobs=2).piece(piece(logprobs=lie))
+    with pytest.raises(Invalid, match="does not fit"):
+        in_flight([], logprobs=1).piece(piece(logprobs=COLUMNS))
 
 
 def test_a_failure_counts_what_was_delivered_and_not_the_echo() -> None:

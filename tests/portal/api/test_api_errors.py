@@ -132,10 +132,10 @@ def test_a_fault_of_a_service_is_a_500_of_the_same_shape(stand: Stand, monkeypat
     def fail(*_args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(stand.portal.people, "list", fail)
+    monkeypatch.setattr(stand.portal.people, "directory", fail)
     answer = stand.ask("GET", "/api/people", as_="lead")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
-    monkeypatch.setattr(stand.portal.checkpoints, "list", fail)
+    monkeypatch.setattr(stand.portal.checkpoints, "queryable", fail)
     assert stand.ask("GET", "/v1/models", as_="lead").json()["error"]["code"] == "internal_error"
 
 

@@ -8,14 +8,12 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
-import uvicorn
 
 from agreements.errors import Conflict, Unavailable
 from model_access.client import DPoPAuth, DPoPKey
@@ -43,22 +41,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@pytest.fixture(scope="module")
-def address(stand: Stand) -> Iterator[str]:
-    """The shared portal behind a real socket, served by a thread of this process."""
-    server = uvicorn.Server(uvicorn.Config(stand.app, log_config=None, access_log=False, lifespan="on"))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()  # a client that comes before the thread has begun waits, and is not turned away
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture

@@ -102,6 +102,22 @@ def test_null_counts_as_left_out(stand: Stand) -> None:
     assert complete(stand, max_tokens=1, user="somebody", n=2, best_of=2, presence_penalty=0).status_code == 200
 
 
+def test_every_way_to_sample_reaches_the_engine_and_the_receipt(stand: Stand) -> None:
+    only = {"8": 100, "9": -100}
+    answer = complete(stand, max_tokens=3, top_k=4, presence_penalty=0.5, frequency_penalty=-0.5, logit_bias=only)
+    assert answer.status_code == 200
+    run = stand.ask("GET", f"/api/runs/{answer.headers['x-concordat-run']}", as_="partner").json()
+    said = run["terms"]["parameters"]
+    assert (said["top_k"], said["presence_penalty"], said["frequency_penalty"]) == (4, 0.5, -0.5)
+    assert said["logit_bias"] == {"8": 100.0, "9": -100.0}
+
+
+def test_the_best_of_several_is_charged_with_all_of_them(stand: Stand) -> None:
+    answer = complete(stand, max_tokens=4, n=2, best_of=5, seed=3).json()
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1]
+    assert 8 < answer["usage"]["completion_tokens"] <= 20
+
+
 REFUSED: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
     "unknown model": ({"model": "gpt-9"}, 404, "checkpoint_not_found", "model"),
     "model not granted": ({"model": WITHHELD}, 403, "checkpoint_not_granted", None),
@@ -109,7 +125,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
     "too many new tokens": ({"max_tokens": 100_000}, 400, "prompt_too_long", "prompt"),
     "empty prompt": ({"prompt": ""}, 400, "empty_prompt", "prompt"),
     "no prompts": ({"prompt": []}, 422, "bad_input", "prompt"),
-    "mixed prompts": ({"prompt": ["a", 1]}, 422, "bad_input", "prompt.1.str"),
+    "mixed prompts": ({"prompt": ["a", 1]}, 422, "bad_input", "prompt.1"),
     "prompt of another type": ({"prompt": {"text": "x"}}, 422, "bad_input", "prompt"),
     "foreign token": ({"prompt": [10**9]}, 400, "token_out_of_vocabulary", "prompt"),
     "negative token": ({"prompt": [-1]}, 422, "bad_input", None),
@@ -128,12 +144,15 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str, str | None]] = {
     "many stops": ({"stop": ["x"] * 17}, 400, "bad_request", "stop"),
     "negative seed": ({"seed": -1}, 422, "bad_input", "seed"),
     "seed past exact JSON": ({"seed": 2**53}, 422, "bad_input", "seed"),
-    "best of more": ({"best_of": 2}, 400, "unsupported_parameter", "best_of"),
+    "best of fewer": ({"n": 2, "best_of": 1}, 400, "too_few_candidates", "best_of"),
     "suffix": ({"suffix": "end"}, 400, "unsupported_parameter", "suffix"),
-    "presence penalty": ({"presence_penalty": 0.5}, 400, "unsupported_parameter", "presence_penalty"),
-    "frequency penalty": ({"frequency_penalty": 1}, 400, "unsupported_parameter", "frequency_penalty"),
-    "logit bias": ({"logit_bias": {"5": 1}}, 400, "unsupported_parameter", "logit_bias"),
-    "unknown parameter": ({"top_k": 5}, 400, "unknown_field", "top_k"),
+    "high presence penalty": ({"presence_penalty": 2.5}, 400, "bad_request", "presence_penalty"),
+    "low frequency penalty": ({"frequency_penalty": -2.1}, 400, "bad_request", "frequency_penalty"),
+    "bias of a word": ({"logit_bias": {"five": 1}}, 400, "bad_request", "logit_bias"),
+    "bias of a foreign token": ({"logit_bias": {"1000000000": 1}}, 400, "token_out_of_vocabulary", "logit_bias"),
+    "strong bias": ({"logit_bias": {"5": 101}}, 400, "bad_request", "logit_bias"),
+    "top_k of none": ({"top_k": 0}, 400, "bad_request", "top_k"),
+    "unknown parameter": ({"min_p": 0.1}, 400, "unknown_field", "min_p"),
     "nothing to do": ({"max_tokens": 0}, 400, "nothing_to_do", "max_tokens"),
 }
 
@@ -197,7 +216,22 @@ fields: dict[str, st.SearchStrategy[object]] = {
     | st.booleans()
     | st.text(max_size=8)
     | st.lists(st.integers(), max_size=3)
-    for name in ("prompt", "max_tokens", "temperature", "top_p", "n", "stop", "seed", "logprobs", "echo", "best_of")
+    for name in (
+        "prompt",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "n",
+        "stop",
+        "seed",
+        "logprobs",
+        "echo",
+        "best_of",
+        "top_k",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+    )
 }
 
 

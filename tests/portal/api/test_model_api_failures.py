@@ -12,7 +12,7 @@ from model_access.generation import ChoiceDelta, ChoiceSummary, Failed, Finished
 from model_access.runs import Run, RunStatus
 from model_access.worker import Ticket
 from portal.services.active import ActiveRun
-from tests.portal.api.api_stand import CHECKPOINT, Hear, Script, Stand
+from tests.portal.api.api_stand import CHECKPOINT, Hear, Script, Stand, posted
 
 BODY = {"model": CHECKPOINT, "prompt": "The", "max_tokens": 4}
 DIED = Failed(code="worker_died", message="The worker ended.", hint="Send it again.", retriable=True, prompt_tokens=1)
@@ -112,7 +112,8 @@ def test_a_client_that_goes_away_ends_its_run(
 
 async def _ask_and_leave(stand: Stand, waiting: Waiting, body: dict[str, Any], *, wait_for_piece: bool) -> None:
     """Send the request as raw ASGI and hang up once the run is under way."""
-    sent = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
+    encoded = json.dumps(body).encode()
+    sent = [{"type": "http.request", "body": encoded, "more_body": False}]
     piece = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
@@ -128,22 +129,5 @@ async def _ask_and_leave(stand: Stand, waiting: Waiting, body: dict[str, Any], *
         if message["type"] == "http.response.body" and message["body"]:
             piece.set()
 
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "path": "/v1/completions",
-        "raw_path": b"/v1/completions",
-        "root_path": "",
-        "scheme": "http",
-        "query_string": b"",
-        "headers": [
-            (b"host", b"127.0.0.1:8765"),
-            (b"content-type", b"application/json"),
-            (b"authorization", f"Bearer {stand.tokens['partner']}".encode()),
-        ],
-        "client": ("127.0.0.1", 5000),
-        "server": ("127.0.0.1", 8765),
-    }
+    scope = posted("/v1/completions", stand.tokens["partner"], encoded)
     await asyncio.wait_for(stand.app(scope, receive, send), 60)

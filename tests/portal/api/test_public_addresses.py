@@ -1,5 +1,7 @@
 """What anybody may read: the log, the keys, the metadata; and OAuth's two small services."""
 
+import json
+
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
@@ -73,6 +75,24 @@ def test_introspection_tells_holders_and_coordinators(stand: Stand) -> None:
     for token in (stand.tokens["partner"], "made-up"):
         assert form(stand, "/oauth/introspect", token, "stranger") == (200, '{"active":false}')
     assert form(stand, "/oauth/introspect", stand.tokens["partner"])[0] == 401
+
+
+def test_a_token_that_is_over_says_why_to_those_whom_it_concerns_alone(stand: Stand) -> None:
+    issued = stand.ask("POST", "/api/tokens", as_="lead", json={"label": "to be ended"}).json()
+    token, token_id = issued["token"], issued["record"]["id"]
+    assert stand.ask("GET", f"/api/tokens/{token_id}", as_="lead").json()["active"] is True
+    stand.ask("POST", f"/api/tokens/{token_id}/revoke", as_="lead", json={"reason": "left on a train"})
+    for who in ("lead", "coordinator"):
+        told = json.loads(form(stand, "/oauth/introspect", token, who)[1])
+        assert (told["active"], told["concordat_reason"]["code"]) == (False, "token_revoked")
+        assert "left on a train" in told["concordat_reason"]["message"]
+        assert set(told) == {"active", "concordat_reason"}
+        by_id = stand.ask("GET", f"/api/tokens/{token_id}", as_=who).json()
+        assert (by_id["active"], by_id["why_not"]) == (False, told["concordat_reason"])
+    for who in ("partner", "stranger"):
+        assert form(stand, "/oauth/introspect", token, who) == (200, '{"active":false}')
+        assert stand.ask("GET", f"/api/tokens/{token_id}", as_=who).json()["code"] == "token_not_found"
+    assert stand.ask("GET", "/api/tokens/tok_none", as_="coordinator").json()["code"] == "token_not_found"
 
 
 def test_whoever_holds_a_token_may_end_it(stand: Stand) -> None:

@@ -121,3 +121,28 @@ def test_sockets_open_for_our_own_pages_with_a_session_only(stand: Stand) -> Non
     assert connect(stand, own) == refused
     assert connect(stand, [("host", HOST), ("origin", "http://evil.example"), cookie]) == refused
     assert connect(stand, [("host", HOST), cookie]) == refused
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("/access_log?kind=run", "/access-log?kind=run"),
+        ("/Norms", "/norms"),
+        ("/sign-in-methods/", "/sign-in-methods"),
+    ],
+)
+def test_an_address_written_otherwise_leads_to_the_screen(stand: Stand, asked: str, meant: str) -> None:
+    secret, session_id = session(stand)
+    mine = {"cookie": f"{SESSION_COOKIE}={secret}"}
+    page = get(stand, asked, **mine, accept="text/html,*/*")
+    assert (page.status_code, page.headers["location"]) == (303, meant)
+    assert get(stand, asked, **mine).json() == {"sessions": [session_id]}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/norms", "/access-log?kind=run", "/media/A_b.png", "/_stcore/health", "//Norms"]
+)
+def test_any_other_address_stays_as_it_is(stand: Stand, path: str) -> None:
+    secret, session_id = session(stand)
+    page = get(stand, path, cookie=f"{SESSION_COOKIE}={secret}", accept="text/html,*/*")
+    assert page.json() == {"sessions": [session_id]}

@@ -1,6 +1,11 @@
 """The command line as people use it: a portal's folder and the program."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +47,28 @@ def run(*words: str | Path, data: Path | None = None, typed: str = "") -> Said:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[int]:
+    """The portal of a folder, served by its own process; its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    command = [sys.executable, "-m", "portal.cli", "serve", "--data", str(data), "--port", str(port), "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+    ) as process:
+        # Its answer comes once requests are answered; reading waits for it.
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        try:
+            yield port
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stdout.read()
+            status = process.wait(timeout=60)
+        assert status == 0
 
 
 @contextmanager

@@ -215,7 +215,11 @@ def test_suspended_appealed_and_decided_by_two_coordinators(sides: Sides, tmp_pa
     sides.refused("not_suspended", "lift", agreement_id, "--reason", "over")
     sides.refused("suspension_not_found", "lift", agreement_id, "--number", "3", "--reason", "over")
     assert sides("suspend", agreement_id, "--reason", "mood", "--statement", WORDS).status == 2
-    suspended = sides("suspend", agreement_id, "--reason", "security_incident", "--statement", WORDS)
+    suspending = ("suspend", agreement_id, "--reason", "security_incident", "--statement", WORDS)
+    sides.refused("not_confirmed", *suspending)
+    foreseen = sides(*suspending, "--preview")
+    assert "It takes effect" in foreseen.out
+    suspended = sides(*suspending, "--yes")
     assert f"{agreement_id}: suspension 1 takes effect" in suspended.out
     sides.refused("not_signatory", "appeal", agreement_id, "--text", WORDS)
     assert "the lab has until" in sides("appeal", agreement_id, "--text", WORDS, as_="lead").out
@@ -230,19 +234,28 @@ def test_suspended_appealed_and_decided_by_two_coordinators(sides: Sides, tmp_pa
 def test_narrowed_widened_ended_and_closed(sides: Sides, tmp_path: Path) -> None:
     agreement_id = sides.in_force(tmp_path)["id"]
     sides.refused("not_narrowed", "widen", agreement_id, "--reason", "over")
-    narrowed = sides(
+    narrowing = (
         *("narrow", agreement_id, "--operation", "score", "--operation", "logprobs"),
         *("--requests-per-minute", "5", "--statement", WORDS),
     )
-    assert "narrowed to logprobs, score" in narrowed.out
+    sides.refused("not_confirmed", *narrowing)
+    foreseen = sides.good(*narrowing, "--preview")
+    assert (foreseen["act"], sides.good("show", agreement_id)["narrowings"]) == ("narrow", [])
+    assert "narrowed to logprobs, score" in sides(*narrowing, "--yes").out
     assert "as wide as the agreement again" in sides("widen", agreement_id, "--reason", "the report came").out
-    sides.refused("wrong_agreement_status", "close", agreement_id, "--not-fulfilled")
+    sides.refused("wrong_agreement_status", "close", agreement_id, "--not-fulfilled", "--yes")
     foreseen = sides("consequences", agreement_id, "--of", "terminate", as_="lead")
     assert "final report" in foreseen.out
     sides.refused("bad_input", "consequences", agreement_id, "--of", "forget")
-    assert "is terminated" in sides("terminate", agreement_id, "--reason", "over", as_="lead").out
-    sides.refused("duties_open", "close", agreement_id, "--fulfilled")
-    closed = sides("close", agreement_id, "--not-fulfilled", "--note", "No report ever came.")
+    ending = ("terminate", agreement_id, "--reason", "over")
+    sides.refused("not_confirmed", *ending, as_="lead")
+    assert sides.good(*ending, "--preview", as_="lead")["act"] == "terminate"
+    assert sides.good("show", agreement_id)["status"] == "in_force"
+    assert "is terminated" in sides(*ending, "--yes", as_="lead").out
+    sides.refused("duties_open", "close", agreement_id, "--fulfilled", "--yes")
+    closing = ("close", agreement_id, "--not-fulfilled", "--note", "No report ever came.")
+    assert "stays on record as open" in sides(*closing, "--preview").out
+    closed = sides(*closing, "--yes")
     assert "is closed as not fulfilled" in closed.out
 
 

@@ -31,6 +31,24 @@ def test_a_partner_from_registration_to_a_sign_in_link(home: Path, say: Say) -> 
     assert "Meridian Lab" in listed.out
 
 
+def test_people_are_found_and_what_a_change_stops_is_previewed(home: Path, say: Say) -> None:
+    say("institution", "add", "eastbay", "--name", "Eastbay", "--constituency", "academia", "--email", "a@e.example")
+    with led(home, "eastbay"):
+        pass
+    found = say("person", "list", "--search", "LENA", "--institution", "eastbay", "--role", "partner_lead", "--json")
+    (lena,) = found.answer["items"]
+    assert say("person", "list", "--state", "waiting", "--json").answer["items"] == []
+    preview = say("person", "consequences", lena["id"], "--left-with", "eastbay=observer", "--json").answer
+    assert (preview["leaves"], preview["without_lead"]) == (False, ["eastbay"])
+    assert "without a partner lead" in say("person", "consequences", lena["id"]).out
+    assert say("person", "consequences", lena["id"], "--left-with", "eastbay").status == 1
+    provider = say(
+        *("identity-provider", "add", "--institution", "eastbay", "--label", "Eastbay", "--client-id", "c"),
+        *("--issuer", "https://login.e.example", "--domain", "e.example", "--json"),
+    ).answer
+    assert say("identity-provider", "people", provider["id"], "--json").answer["people"] == []
+
+
 def test_an_agreement_from_draft_to_offer(home: Path, say: Say, tmp_path: Path) -> None:
     say("institution", "add", "draftee", "--name", "Draftee", "--constituency", "developer", "--email", "d@d.example")
     drafted = say("agreement", "draft", "--institution", "draftee", "--title", "Trial terms", "--json").answer

@@ -1,18 +1,13 @@
 """Commands beside a running portal reach it over HTTP."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.portal.cli.cli_stand import run
+from tests.portal.cli.cli_stand import run, serving
 
 
 @pytest.fixture
@@ -20,20 +15,8 @@ def running(tmp_path: Path) -> Iterator[Path]:
     """A portal served by its own process."""
     data = tmp_path / "data"
     run("init", "--lab", "Meridian Lab", "--coordinator", "Mara Lindqvist", "--email", "m@lab.example", data=data)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "portal.cli", "serve", "--data", str(data), "--port", str(port), "--json"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
-    ) as process:
-        # Its answer comes once requests are answered; reading waits for it.
-        assert process.stdout is not None
-        assert process.stdout.readline()
+    with serving(data):
         yield data
-        process.send_signal(signal.SIGTERM)
-        process.stdout.read()
-        assert process.wait(timeout=60) == 0
     assert not (data / "portal.json").exists()
 
 

@@ -6,7 +6,11 @@ import resource
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
+from agreements.agreement.export import EXPORT_TYPE
+from agreements.canonical import digest_of
+from agreements.clauses import parse_clauses
 from agreements.errors import Invalid
 from agreements.keys import SigningKey
 from portal.cli.keyfiles import write_new
@@ -76,6 +80,28 @@ def test_what_was_read_is_what_is_signed(home: Path, say: Say, key_file: Path, t
     exported.write_text(json.dumps(changed))
     assert "(digest_differs)" in run("agreement", "sign", exported, "--key", key_file).err
     assert not (tmp_path / "c.signature.json").exists()
+
+
+def test_whoever_signs_sees_every_clause_with_its_data(home: Path, say: Say, key_file: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "d.json"
+    offered(home, say, "westfield", key_file, exported)
+    document = json.loads(exported.read_text())["document"]
+    shown = " ".join(run("agreement", "sign", exported, "--key", key_file).out.split())
+    assert shown.index("Westfield") < shown.index("1. ") < shown.index("Signed, and not handed in yet.")
+    for clause in parse_clauses([one["data"] for one in document["clauses"]]):
+        for words in (clause.title, clause.rendered(), *(one.words for one in clause.data_fields())):
+            assert " ".join(words.split()) in shown
+
+
+def test_what_cannot_be_read_is_not_signed(key_file: Path, tmp_path: Path) -> None:
+    unreadable: list[JsonValue] = [None, [7], [{"text": "Give us everything."}]]
+    for clauses in unreadable:
+        document: JsonValue = {"title": "Terms", "clauses": clauses}
+        file = tmp_path / "hostile.json"
+        said = {"type": EXPORT_TYPE, "document": document, "document_digest": digest_of(document)}
+        file.write_text(json.dumps(said))
+        assert run("agreement", "sign", file, "--key", key_file).status == 1
+        assert not (tmp_path / "hostile.signature.json").exists()
 
 
 def test_an_encrypted_key_takes_its_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,11 +119,15 @@ def test_northgates_grant_went_on_through_two_amendments(opened: Portal, coordin
     assert first.grace_ends_at is not None
     assert first.grace_ends_at < datetime.now(UTC)
     grant, *below = sorted(
-        (view for view in opened.grants.list(coordinator) if view.grant.institution_id == NORTHGATE),
+        (
+            view
+            for view in opened.grants.list(coordinator)
+            if view.grant.institution_id == NORTHGATE and not view.grant.request_id
+        ),
         key=lambda view: view.grant.depth,
     )
     assert grant.active
-    assert [view.grant.holder.kind.value for view in below] == ["person", "program"]
+    assert [view.grant.holder.kind.value for view in below] == ["person", "person", "program"]
     assert all(view.active for view in below)
     assert grant.grant.agreement_digest == third.digest
 
@@ -206,3 +210,21 @@ def test_notices_tell_what_is_new_and_nothing_leaves_the_portal(
     assert registered.webhook.status is WebhookStatus.PAUSED
     assert registered.delivered == 0
     assert not opened.webhooks.active()
+
+
+def test_access_was_asked_for_and_each_request_stands_elsewhere(opened: Portal, coordinator: Actor) -> None:
+    views = opened.access_requests.list(coordinator)
+    by_title = {view.request.draft.title: view for view in views}
+    stands = {title: (view.status.value, view.overdue, len(view.request.approvals)) for title, view in by_title.items()}
+    assert stands == {
+        "Jonas: prompt sensitivity of the smaller sizes": ("approved", False, 1),
+        "A classifier of our own": ("refused", False, 0),
+        "A second reader for the detector study": ("submitted", True, 0),
+        "Autumn term: replication with students": ("amended", False, 1),
+        "Memorised text in the largest size": ("submitted", False, 1),
+    }
+    granted = by_title["Jonas: prompt sensitivity of the smaller sizes"].request.granted
+    assert granted is not None
+    assert opened.grants.get(coordinator, granted.delegated_id).active
+    waiting = [view.request.draft.title for view in opened.access_requests.waiting_for(coordinator)]
+    assert waiting == ["A second reader for the detector study", "Memorised text in the largest size"]

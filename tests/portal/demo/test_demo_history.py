@@ -8,8 +8,10 @@ import pytest
 
 from agreements.actors import Actor, Channel
 from agreements.agreement import AgreementStatus
+from agreements.credentials import CredentialKind
 from agreements.errors import Conflict, Unauthenticated
 from agreements.grants import GrantStatus
+from model_access.batches import BatchStatus
 from model_access.generation import GenerationRequest
 from model_access.receipts import verify_receipt
 from model_access.runs import RunStatus
@@ -52,6 +54,20 @@ def test_every_size_was_run_and_every_receipt_holds(opened: Portal, coordinator:
         assert run.terms is not None
         verified = verify_receipt(opened.runs.receipt(coordinator, run.terms.run_id), vkey=opened.log.vkey)
         assert verified.statement.predicate.sandbox == opened.sandbox.id
+
+
+def test_batches_are_whole_cancelled_and_stopped_with_lines_left_to_run_again(
+    opened: Portal, coordinator: Actor
+) -> None:
+    found = {batch.status: batch for batch in opened.batches.list(coordinator)}
+    assert set(found) == {BatchStatus.COMPLETED, BatchStatus.CANCELLED, BatchStatus.FAILED}
+    for status, batch in found.items():
+        whole = status is BatchStatus.COMPLETED
+        assert (batch.completed == batch.total, batch.error_file_id is None) == (whole, whole)
+        assert batch.completed
+        assert batch.by is not None
+        owner = opened.people.get(batch.by.person_id).actor(Channel.SCREEN)
+        assert whole or opened.batches.check_retry(owner, batch.id).good
 
 
 def test_findings_differ_in_kind_and_marking_and_cite_runs(opened: Portal, coordinator: Actor) -> None:
@@ -126,3 +142,22 @@ def test_only_a_demonstration_is_discarded(made: Path, tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="left alone"):
         discard(tmp_path)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_tokens_of_every_kind_are_out_and_in_use(opened: Portal, coordinator: Actor) -> None:
+    known = opened.tokens.list(coordinator)
+    records = {record.label: record for record in known if record.kind is CredentialKind.ACCESS_TOKEN}
+    families = [record for record in known if record.kind is CredentialKind.REFRESH_FAMILY]
+    nightly, bound, passed_on = (
+        records[label] for label in ("nightly, eu-west", "workstation in room 2.14", "Jonas, for the reading group")
+    )
+    assert nightly.institution_id
+    assert nightly.last_used_at is not None
+    assert bound.key_thumbprint is not None
+    assert passed_on.granted_by
+    assert passed_on.narrowing.request_budget == 40
+    assert [family.label for family in families] == ["notebook server"]
+    views = opened.grants.list(coordinator)
+    limited = next(view for view in views if view.grant.scope and view.grant.scope.hours and view.periods)
+    assert limited.used_tokens > 0
+    assert any(view.grant.scope.holder_bound for view in views if view.grant.scope)

@@ -6,10 +6,13 @@ happens at a real one out of sight: who sits at the browser, and keys that rotat
 
 import json
 import sys
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from cryptojwt.jwk.hmac import SYMKey
 from cryptojwt.key_jar import build_keyjar
 from idpyoidc.server import Server
 from idpyoidc.server.configure import OPConfiguration
@@ -55,7 +58,11 @@ def configuration(issuer: str, given: dict[str, Any]) -> dict[str, Any]:
             "session": {
                 "path": "session",
                 "class": f"{oidc}.session.Session",
-                "kwargs": {"post_logout_uri_path": "post_logout", "signing_alg": "ES256"},
+                "kwargs": {
+                    "post_logout_uri_path": "post_logout",
+                    "signing_alg": "ES256",
+                    "logout_verify_url": f"{issuer}/verify_logout",
+                },
             },
         },
         "add_on": {
@@ -63,6 +70,13 @@ def configuration(issuer: str, given: dict[str, Any]) -> dict[str, Any]:
                 "function": "idpyoidc.server.oauth2.add_on.pkce.add_support",
                 "kwargs": {"essential": True, "code_challenge_method": "S256"},
             }
+        },
+        "cookie_handler": {
+            "class": "idpyoidc.server.cookie_handler.CookieHandler",
+            "kwargs": {
+                "sign_key": SYMKey(key="of the provider alone, and long enough"),
+                "name": {"session": "op", "register": "op_register", "session_management": "op_state"},
+            },
         },
         "userinfo": {"class": "idpyoidc.server.user_info.UserInfo", "kwargs": {"db": given["users"]}},
         "authentication": {
@@ -95,6 +109,9 @@ class Provider:
         """What happens out of sight."""
         if what == "user":
             self.context.authn_broker["anyone"]["method"].user = value
+        elif what == "redirect":
+            for client in self.context.cdb.values():
+                client["redirect_uris"] = [*client["redirect_uris"], [value, {}]]
         elif what == "client_keys":
             self.keys.import_jwks(json.loads(value), "signing")
         elif what == "rotate":
@@ -107,10 +124,19 @@ class Provider:
         exported: dict[str, Any] = self.keys.export_jwks("")
         return exported
 
+    def verify_logout(self, sjwt: str) -> dict[str, Any]:
+        """Somebody confirms that they sign out."""
+        endpoint = self.server.get_endpoint("session")
+        said = endpoint.unpack_signed_jwt(sjwt)
+        endpoint.do_verified_logout(said["sid"], alla=True)
+        return {"status": 303, "location": said["redirect_uri"]}
+
     def answer(self, name: str, request: Any, headers: dict[str, str], method: str, url: str) -> dict[str, Any]:
         """What one of its endpoints says."""
         endpoint = self.server.get_endpoint(name)
-        http_info = {"headers": headers, "method": method, "url": url}
+        kept = SimpleCookie(headers.get("cookie"))
+        cookies = [{"name": name, "value": urlsafe_b64decode(one.value).decode()} for name, one in kept.items()]
+        http_info = {"headers": headers, "method": method, "url": url, "cookie": cookies}
         parsed = endpoint.parse_request(request, http_info=http_info)
         if "error" in parsed:
             return {"status": 400, "json": parsed.to_dict()}
@@ -122,7 +148,7 @@ class Provider:
         info = endpoint.do_response(request=parsed, **args)
         body = info.get("response", "")
         if name == "authorization":
-            return {"status": 303, "location": body}
+            return {"status": 303, "location": body, "cookies": args.get("cookie", [])}
         return {"status": 200, "body": body}
 
 
@@ -156,6 +182,8 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/control/"):
             self.provider.control(path.removeprefix("/control/"), fields.get("value", ""))
             said: dict[str, Any] = {"status": 200, "json": {}}
+        elif path == "/verify_logout":
+            said = self.provider.verify_logout(fields["sjwt"])
         elif path == "/static/jwks.json":
             said = {"status": 200, "json": self.provider.jwks()}
         else:
@@ -164,6 +192,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(said["status"])
         if "location" in said:
             self.send_header("location", said["location"])
+        for cookie in said.get("cookies", []):
+            # Its values have characters that no cookie may have.
+            value = urlsafe_b64encode(cookie["value"].encode()).decode()
+            self.send_header("set-cookie", f"{cookie['name']}={value}; Path=/; HttpOnly")
         self.send_header("content-type", "application/json")
         self.end_headers()
         self.wfile.write((body if isinstance(body, str) else json.dumps(body)).encode())

@@ -4,16 +4,17 @@ import hmac
 import json
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc import jws, jwt
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from agreements.errors import Unavailable, VerificationError
-from portal.oidc.id_token import IdClaims, verify
+from portal.oidc.id_token import ALGORITHMS, IdClaims, verify
 from portal.oidc.metadata import signing_keys
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
@@ -33,6 +34,11 @@ GOOD: dict[str, Any] = {
     "email": "wes@north.example",
     "email_verified": True,
 }
+
+
+def _same(keys: Any, _anew: bool) -> Any:
+    """The provider's keys, however they are asked for."""
+    return keys
 
 
 def signed(claims: dict[str, Any], key: Any = KEY, **header: Any) -> str:
@@ -151,3 +157,67 @@ def test_time_passes() -> None:
     token = signed(GOOD)
     with pytest.raises(VerificationError):
         verify(token, lambda _: KEYS, issuer=ISSUER, client_id=CLIENT, nonce=NONCE, now=NOW + timedelta(minutes=6))
+
+
+def test_keys_that_cannot_sign_so_are_refused_and_nothing_else() -> None:
+    """Whatever key a provider publishes under the id that its token names."""
+    listed: list[OKPKey | ECKey] = [
+        OKPKey.generate_key("X25519"),
+        OKPKey.generate_key("Ed25519"),
+        OKPKey.generate_key("Ed448"),
+        ECKey.generate_key("P-521"),
+        ECKey.generate_key("secp256k1"),
+    ]
+    odd: list[dict[str, Any]] = [
+        {"kty": "RSA", "n": "AQ", "e": "AQ"},
+        {"kty": "RSA", "n": urlsafe_b64encode(b"\xff" * 128).decode(), "e": "AQAB"},
+        {"kty": "RSA", "n": "A" * 100_000, "e": "AQAB"},
+        {"kty": "RSA", "n": urlsafe_b64encode(b"\xff" * 4096).decode(), "e": "AQAB"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "Ed25519", "x": "AA"},
+        {"kty": "EC", "crv": ["P-256"], "x": {}, "y": 7},
+        {**KEY.as_dict(private=False), "alg": 7, "key_ops": "sign", "x5c": {}},
+        {**KEY.as_dict(private=False), "key_ops": ["encrypt"]},
+        {**KEY.as_dict(private=False), "alg": "RS256"},
+    ]
+    for key in [*(one.as_dict(private=False) for one in listed), *odd]:
+        found = signing_keys({"keys": [{**key, "kid": "k1"}]})
+        for algorithm in ALGORITHMS:
+            header = {"alg": algorithm, "kid": "k1"}
+            token = f"{part(header)}.{part(GOOD)}.{urlsafe_b64encode(bytes(64)).rstrip(b'=').decode()}"
+            with pytest.raises(VerificationError):
+                verify(token, partial(_same, found), issuer=ISSUER, client_id=CLIENT, nonce=NONCE, now=NOW)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+_MEMBERS = st.sampled_from(["kty", "kid", "use", "crv", "n", "e", "x", "y", "alg", "key_ops", "x5c", "x5t", "d"])
+
+
+@given(
+    st.dictionaries(_MEMBERS, _JSON | st.sampled_from(["RSA", "EC", "OKP", "sig", "P-256", "Ed25519", "AQAB"])),
+    st.sampled_from([KEY.as_dict(private=False), RSA.as_dict(private=False), {}]),
+)
+def test_only_refusals_leave_a_key_set(changed: dict[str, Any], key: dict[str, Any]) -> None:
+    assert all(isinstance(name, str) for name in signing_keys({"keys": [{**key, **changed}]}))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["[" * 5_000 + "]" * 5_000, '{"a":' * 2_000 + "1" + "}" * 2_000, "[]", "7", "", "{", '{"sub": "a", "sub": "b"}'],
+)
+def test_what_a_provider_signs_need_not_be_claims(payload: str) -> None:
+    token = jws.serialize_compact({"alg": "ES256", "kid": "k1"}, payload, KEY)
+    with pytest.raises(VerificationError):
+        read(token)
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD, "azp", "nbf"]), _JSON, max_size=3))
+def test_only_refusals_leave_claims(changed: dict[str, Any]) -> None:
+    try:
+        assert isinstance(read(signed({**GOOD, **changed})), IdClaims)
+    except VerificationError as refusal:
+        assert refusal.hint

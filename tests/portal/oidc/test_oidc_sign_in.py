@@ -1,13 +1,17 @@
 """Signing in at a real provider that no one here wrote: who comes in as whom, and what is refused by name."""
 
+import asyncio
 import json
 
+import httpx
 import pytest
 
 from agreements.actors import LAB, Role
 from agreements.credentials import SignInMethod
 from agreements.errors import ConcordatError, Unauthenticated
 from agreements.identity_providers import ClientAuthentication
+from portal.api.auth import SESSION_COOKIE
+from portal.api.session import create_session
 from portal.services.sign_in import SignedIn
 from tests.portal.oidc.conftest import SECRET, SignIn
 
@@ -128,9 +132,9 @@ def test_another_nonce_is_another_sign_in(sign_in: SignIn) -> None:
     sign_in.provider.control("user", "cleo")
     begun, other = oidc.begin(registered.id, "/"), oidc.begin(registered.id, "/")
     nonce, foreign = (url.partition("nonce=")[2].partition("&")[0] for url in (begun.url, other.url))
-    answer = sign_in.visit(begun.url.replace(nonce, foreign))
+    answer = sign_in.visit(begun.url.replace(nonce, foreign), registered)
     with pytest.raises(ConcordatError) as refusal:
-        oidc.finish(begun.cookie, answer)
+        oidc.finish(begun.cookie, registered.id, answer)
     assert refusal.value.code == "wrong_nonce"
 
 
@@ -138,14 +142,14 @@ def test_an_answer_belongs_to_the_browser_that_asked(sign_in: SignIn) -> None:
     oidc, registered = sign_in.world.portal.oidc, sign_in.register()
     sign_in.provider.control("user", "cleo")
     begun, other = oidc.begin(registered.id, "/"), oidc.begin(registered.id, "/")
-    answer = sign_in.visit(begun.url)
+    answer = sign_in.visit(begun.url, registered)
     for cookie in (other.cookie, "", "made.up", begun.cookie[:-2]):
         with pytest.raises(Unauthenticated) as refusal:
-            oidc.finish(cookie, answer)
+            oidc.finish(cookie, registered.id, answer)
         assert refusal.value.code == "sign_in_not_begun_here"
     sign_in.world.clock.advance(minutes=10)
     with pytest.raises(Unauthenticated) as refusal:
-        oidc.finish(begun.cookie, answer)
+        oidc.finish(begun.cookie, registered.id, answer)
     assert refusal.value.code == "sign_in_not_begun_here"
 
 
@@ -153,9 +157,9 @@ def test_an_answer_in_anothers_name_is_refused(sign_in: SignIn) -> None:
     oidc, registered = sign_in.world.portal.oidc, sign_in.register()
     sign_in.provider.control("user", "cleo")
     begun = oidc.begin(registered.id, "/")
-    answer = sign_in.visit(begun.url)
+    answer = sign_in.visit(begun.url, registered)
     with pytest.raises(ConcordatError) as refusal:
-        oidc.finish(begun.cookie, {**answer, "iss": "https://evil.example"})
+        oidc.finish(begun.cookie, registered.id, {**answer, "iss": "https://evil.example"})
     assert refusal.value.code == "wrong_issuer"
 
 
@@ -163,10 +167,10 @@ def test_a_code_is_good_once(sign_in: SignIn) -> None:
     oidc, registered = sign_in.world.portal.oidc, sign_in.register()
     sign_in.provider.control("user", "cleo")
     begun = oidc.begin(registered.id, "/")
-    answer = sign_in.visit(begun.url)
-    oidc.finish(begun.cookie, answer)
+    answer = sign_in.visit(begun.url, registered)
+    oidc.finish(begun.cookie, registered.id, answer)
     with pytest.raises(Unauthenticated) as refusal:
-        oidc.finish(begun.cookie, answer)
+        oidc.finish(begun.cookie, registered.id, answer)
     assert refusal.value.code == "code_refused"
 
 
@@ -206,6 +210,44 @@ def test_signing_out_goes_on_to_the_provider(sign_in: SignIn) -> None:
     again = portal.oidc.leaving(session)
     assert again is not None
     assert "id_token_hint" not in again, "it was kept in memory alone, and is given out once"
+
+
+def test_where_to_sign_out_too_is_known_without_asking(sign_in: SignIn) -> None:
+    portal, registered = sign_in.world.portal, sign_in.register()
+    session = session_of(sign_in, sign_in.come("cleo", registered).signed_in)
+    by_link = portal.sessions.open(sign_in.world.people["cleo"], method=SignInMethod.LINK)
+    assert portal.oidc.signs_out_at(session) == "North's accounts"
+    assert portal.oidc.signs_out_at(session_of(sign_in, by_link)) == ""
+    assert portal.oidc.signs_out_at("unknown") == ""
+    sign_in.world.reopen()
+    portal = sign_in.world.portal
+    assert portal.oidc.signs_out_at(session) == "", "nobody was asked since the start"
+    portal.identity_providers.check(sign_in.world.actor("ada"), registered.id)
+    sign_in.world.reopen()
+    assert sign_in.world.portal.oidc.signs_out_at(session) == "North's accounts", "a trial is on record"
+
+
+def test_the_pages_offer_to_sign_out_at_the_provider(sign_in: SignIn) -> None:
+    portal, registered = sign_in.world.portal, sign_in.register()
+    pages = create_session(portal)
+
+    def ask(method: str, path: str, secret: str) -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(pages)
+            async with httpx.AsyncClient(
+                transport=transport, base_url=portal.settings.url, cookies={SESSION_COOKIE: secret}
+            ) as client:
+                return await client.request(method, path, headers={"sec-fetch-site": "same-origin"})
+
+        return asyncio.run(send())
+
+    secret = sign_in.come("cleo", registered).signed_in.secret
+    assert "Sign out here and at North&#x27;s accounts" in ask("GET", "/signout", secret).text
+    assert ask("GET", "/oidc/leave", secret).headers["location"] == "/session/login", "not while signed in here"
+    assert ask("POST", "/signout", secret).headers["refresh"] == "0; url=/session/oidc/leave"
+    left = ask("GET", "/oidc/leave", secret)
+    assert left.headers["location"].startswith(f"{sign_in.provider.issuer}/session?")
+    assert "Max-Age=0" in left.headers["set-cookie"]
 
 
 def test_the_secret_lies_in_a_closed_file_and_nowhere_else(sign_in: SignIn) -> None:

@@ -3,9 +3,14 @@
 Runs go to a scripted pool: what the screens show of a run does not depend on which weights answered.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,13 +24,24 @@ from agreements.grants import Grant
 from agreements.institutions import Constituency
 from agreements.log_head import NoteSigner
 from agreements.people import Person
-from model_access.generation import ChoiceDelta, ChoiceSummary, Failed, Finished, GenerationRequest, Logprobs, RunEvent
+from agreements.standard_terms import template
+from model_access.generation import (
+    ChoiceDelta,
+    ChoiceSummary,
+    Failed,
+    Finished,
+    GenerationRequest,
+    Logprobs,
+    Prompt,
+    RunEvent,
+)
 from model_access.manifest import FileEntry, Manifest
 from model_access.registry import Card, ChangeStage, RegisterCheckpoint
 from model_access.runs import Run, RunTerms
 from model_access.sandbox import SandboxProfile
+from model_access.sandbox.profile import UNSAFE
 from model_access.stages import Stage
-from model_access.worker import WorkerPool
+from model_access.worker import InstitutionLine, Share, WorkerPool, WorkerStatus
 from portal.composition import AGGREGATES, SETUP, Portal
 from portal.config import Settings
 from portal.findings.marking import Tlp
@@ -35,6 +51,7 @@ from portal.keyring import Keyring
 from portal.norms.model import NormClause, NormText
 from portal.norms.service import NormDraft, NormView
 from portal.services.aggregates import CHECKPOINTS
+from portal.services.templates import USUAL
 from portal.store import Store
 
 APP = Path(__file__).parents[3] / "portal" / "pages" / "app.py"
@@ -63,6 +80,9 @@ class ScriptedTicket:
     def cancel(self) -> None:
         """Too late."""
 
+    def place(self) -> None:
+        """It waits no more."""
+
 
 class ScriptedPool:
     """Answers every request at once, with the words it was given or the failure it was told."""
@@ -70,17 +90,45 @@ class ScriptedPool:
     def __init__(self) -> None:
         self.words: tuple[str, ...] = (" the", " sea", " is", " calm")
         self.failure: Failed | None = None
+        self.meanwhile: Callable[[], object] | None = None
+        """What happens after the first word."""
         self.requests: list[GenerationRequest] = []
+        self.workers: list[WorkerStatus] = []
+        self.lines: tuple[InstitutionLine, ...] = ()
+        self.stopped: list[str] = []
+        self.profile = UNSAFE
 
     def count_tokens(self, _checkpoint_id: str, request: GenerationRequest) -> int:
         """A word is a token."""
-        tokens = sum(len(p.split()) if isinstance(p, str) else len(p) for p in request.prompts)
+        tokens = sum(len(str(p).split()) for p in request.prompts)
         if tokens == 0:
             raise Invalid("empty_prompt", "The prompt is empty.", hint="Write something.", param="prompt")
         return tokens
 
+    def in_tokens(self, _checkpoint_id: str, request: GenerationRequest) -> GenerationRequest:
+        """As it came."""
+        return request
+
+    def prompt_tokens(self, _checkpoint_id: str, prompts: Sequence[Prompt]) -> tuple[tuple[int, ...], ...]:
+        """Of no known words."""
+        return ((),) * len(prompts)
+
+    def tokenize(self, _checkpoint_id: str, texts: Sequence[str]) -> list[list[int]]:
+        """Of no known words."""
+        return [[] for _ in texts]
+
+    def detokenize(self, _checkpoint_id: str, token_ids: Sequence[int]) -> str:
+        """A token is the place of a word in the answer."""
+        return "".join(self.words[token] for token in token_ids)
+
     def submit(
-        self, _checkpoint_id: str, request: GenerationRequest, on_event: Callable[[RunEvent], None]
+        self,
+        _checkpoint_id: str,
+        request: GenerationRequest,
+        on_event: Callable[[RunEvent], None],
+        *,
+        holder: str | None = None,
+        share: Share | None = None,
     ) -> ScriptedTicket:
         """Play the script."""
         self.requests.append(request)
@@ -105,6 +153,8 @@ class ScriptedPool:
                     finish_reason="length" if place == len(words) - 1 else None,
                 )
             )
+            if self.meanwhile is not None and place == 0:
+                self.meanwhile()
         text = "".join(words)
         on_event(
             Finished(
@@ -117,11 +167,37 @@ class ScriptedPool:
         )
         return ScriptedTicket()
 
+    def require_room(self, _checkpoint_id: str, _share: Share) -> None:
+        """There is always room."""
+
     def register(self, *_: object) -> None:
         """Every checkpoint is available."""
 
+    def is_registered(self, _checkpoint_id: str) -> bool:
+        """Every checkpoint is available."""
+        return True
+
+    def status(self) -> list[WorkerStatus]:
+        """As it was set."""
+        return self.workers
+
+    def queue(self, _checkpoint_id: str) -> tuple[InstitutionLine, ...]:
+        """As it was set."""
+        return self.lines
+
+    def stop(self, checkpoint_id: str) -> None:
+        """Remember it."""
+        self.stopped.append(checkpoint_id)
+
     def close(self) -> None:
         """Nothing runs."""
+
+
+def _clauses(limits: Mapping[str, object]) -> list[dict[str, Any]]:
+    return [
+        {**clause.model_dump(mode="json"), **(limits if clause.kind == "usage_limits" else {})}
+        for clause in template(USUAL).clauses
+    ]
 
 
 @dataclass
@@ -141,11 +217,13 @@ class World:
         """The person at a screen."""
         return person.actor(Channel.SCREEN)
 
-    def agreement(self, *, until: str = "in_force", institution: str = "northfield") -> Agreement:
-        """An agreement that has come as far as ``until``."""
+    def agreement(
+        self, *, until: str = "in_force", institution: str = "northfield", limits: Mapping[str, object] | None = None
+    ) -> Agreement:
+        """An agreement that has come as far as ``until``. ``limits`` changes its clause on usage limits."""
         lab, service = self.actor(self.coordinator), self.portal.agreements
         lead = self.actor(self.lead if institution == "northfield" else self.rival)
-        agreement = service.draft(lab, institution_id=institution)
+        agreement = service.draft(lab, institution_id=institution, clauses=_clauses(limits) if limits else None)
         if until != "draft":
             agreement = service.offer(lab, agreement.id)
         for name, signer in (("signed", lead), ("in_force", lab)):
@@ -155,10 +233,18 @@ class World:
                 )
         return agreement
 
-    def grant(self, *, institution: str = "northfield", label: str = "Misuse study") -> Grant:
-        """A grant of everything a new agreement allows."""
-        agreement = self.agreement(institution=institution)
-        return self.portal.grants.issue(self.actor(self.coordinator), agreement_id=agreement.id, label=label)
+    def grant(
+        self,
+        *,
+        institution: str = "northfield",
+        label: str = "Misuse study",
+        limits: Mapping[str, object] | None = None,
+        **narrower: object,
+    ) -> Grant:
+        """A grant of everything a new agreement allows, unless something is said narrower."""
+        agreement, lab = self.agreement(institution=institution, limits=limits), self.actor(self.coordinator)
+        scope = self.portal.grants.bounds(lab, agreement.id).model_copy(update=narrower) if narrower else None
+        return self.portal.grants.issue(lab, agreement_id=agreement.id, label=label, scope=scope)
 
     def run(self, person: Person, checkpoint_id: str = "ladder-l", purpose: str | None = "misuse-analysis") -> str:
         """The id of a completed run."""
@@ -192,7 +278,7 @@ class World:
             self.actor(self.coordinator), NormDraft(institution_id=LAB, quorum=quorum, text=text)
         )
 
-    def screen(self, person: Person | None, name: str = "", **query: str) -> AppTest:
+    def screen(self, person: Person | None, name: str = "", /, **query: str) -> AppTest:
         """The screen as the person sees it, run once."""
         app = AppTest.from_file(str(APP), default_timeout=30)
         if person is not None:
@@ -254,23 +340,54 @@ def furnish(portal: Portal, coordinator: Person) -> tuple[Person, ...]:
     return registered
 
 
+class TickingClock:
+    """Moves a second with every look, so that newest first is a fact."""
+
+    def __init__(self) -> None:
+        self._moment = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self._moment += timedelta(seconds=1)
+        return self._moment
+
+
 def build_world(folder: Path) -> World:
-    """Two partner institutions, five people, four checkpoints at three stages."""
+    """Two partner institutions, five people, four checkpoints at three stages.
+
+    A copy of one that was founded before: its keys and ids are those of every other copy.
+    """
+    source, founded, clock = _founded_before()
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    pool = ScriptedPool()
+    return replace(founded, portal=_opened(folder, pool, copy(clock)), pool=pool)
+
+
+@cache
+def _founded_before() -> tuple[Path, World, TickingClock]:
+    """The folder of a world that is closed, its people, and the time it is there."""
+    folder = Path(tempfile.mkdtemp(prefix="concordat-screens-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    clock = TickingClock()
+    world = _found(folder, clock)
+    world.portal.close()
+    return folder, world, clock
+
+
+def _opened(folder: Path, pool: ScriptedPool, clock: TickingClock) -> Portal:
     settings = Settings(data_dir=folder / "data", lab_name="Meridian Lab")
-    settings.data_dir.mkdir()
-    keyring, pool = Keyring(settings.keys_dir), ScriptedPool()
+    settings.data_dir.mkdir(exist_ok=True)
+    keyring = Keyring(settings.keys_dir)
     store = Store.open(
         settings.database_path, signer=NoteSigner(settings.issuer, keyring.own("log")), aggregates=AGGREGATES
     )
-    portal = Portal(
-        settings,
-        store,
-        keyring,
-        cast("WorkerPool", pool),
-        SandboxProfile(kind="landlock", id="landlock+seccomp/1"),
-        tick(),
-    )
-    portal.institutions.register_lab(SETUP, settings.lab_name, "lab@meridian.example")
+    sandbox = SandboxProfile(kind="landlock", id="landlock+seccomp/1")
+    return Portal(settings, store, keyring, cast("WorkerPool", pool), sandbox, clock)
+
+
+def _found(folder: Path, clock: TickingClock) -> World:
+    pool = ScriptedPool()
+    portal = _opened(folder, pool, clock)
+    portal.institutions.register_lab(SETUP, "Meridian Lab", "lab@meridian.example")
     coordinator = portal.people.register(
         SETUP, name="Cora Meridian", email="cora@meridian.example", memberships=[(LAB, Role.COORDINATOR)]
     )
@@ -294,18 +411,6 @@ def build_world(folder: Path) -> World:
             portal.kernel.execute(CHECKPOINTS, checkpoint_id, step, lab)
             stage = stage.next
     return World(portal, pool, coordinator, lead, member, rival, researcher, observer)
-
-
-def tick() -> Callable[[], datetime]:
-    """A clock that moves a second with every look, so that newest first is a fact."""
-    moment = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-
-    def now() -> datetime:
-        nonlocal moment
-        moment += timedelta(seconds=1)
-        return moment
-
-    return now
 
 
 def said(app: AppTest) -> str:

@@ -176,9 +176,9 @@ def test_a_foreign_proof_of_possession_is_refused(world: World) -> None:
 
 def test_a_person_is_added_and_gets_a_link_shown_once(world: World) -> None:
     app = world.screen(world.coordinator, "people")
+    app.selectbox(key="person.register.institution").set_value("northfield").run()
     app.text_input(key="person.register.name").set_value("Nia Park")
     app.text_input(key="person.register.email").set_value("nia@northfield.example")
-    app.selectbox(key="person.register.institution").set_value("northfield")
     app.selectbox(key="person.register.role").set_value(Role.PARTNER_MEMBER)
     click(app, "person.register.submit")
     (nia,) = [p for p in world.portal.people.list(world.actor(world.coordinator)) if p.name == "Nia Park"]

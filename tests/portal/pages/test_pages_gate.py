@@ -39,14 +39,16 @@ def test_every_screen_of_a_role_stands_with_a_history(world: World, role: str) -
         (
             "observer",
             {"playground", "runs", "tokens", "file_finding", "agreements", "grants", "people", "institutions"}
-            | {"publications", "duties", "passports", "templates"},
+            | {"publications", "duties", "passports", "templates", "requests", "sign_in_methods", "revocations"}
+            | {"batches", "workers"},
         ),
         (
             "researcher",
-            {"agreements", "grants", "people", "institutions", "publications", "duties", "passports", "templates"},
+            {"agreements", "people", "institutions", "publications", "duties", "passports", "templates"}
+            | {"requests", "sign_in_methods", "revocations", "workers"},
         ),
-        ("member", {"people", "institutions", "templates"}),
-        ("lead", {"templates"}),
+        ("member", {"people", "institutions", "templates", "sign_in_methods", "revocations", "workers"}),
+        ("lead", {"templates", "revocations", "workers"}),
         ("coordinator", set()),
     ],
 )

@@ -1,9 +1,18 @@
 """On screen: letting in who waits, inviting, and ending sessions elsewhere."""
 
+from typing import Any
+
 from agreements.actors import Actor, Role
 from agreements.credentials import SignInMethod
+from agreements.identity_providers import RecordTrial
 from agreements.people import RequestMembership
+from portal.services.people_rows import IDENTITY_PROVIDERS
 from tests.portal.pages.pages_world import World
+
+
+def links(part: Any) -> list[str]:
+    """The links that are written as HTML."""
+    return [one.body for one in part.get("html")]
 
 
 def _waits(world: World) -> str:
@@ -19,7 +28,7 @@ def _waits(world: World) -> str:
 def test_a_lead_lets_in_who_waits(world: World) -> None:
     person_id = _waits(world)
     app = world.screen(world.lead, "people", view="waiting")
-    assert any("Wes Newcomer" in one.value for one in app.markdown)
+    assert any(one.label == "Wes Newcomer" for one in app.button)
     app.selectbox(key=f"person.approve:{person_id}.role").set_value(Role.RESEARCHER).run()
     app.button(key=f"person.approve:{person_id}.act").click().run()
     assert not app.exception
@@ -47,6 +56,47 @@ def test_an_invitation_shows_its_link_once(world: World) -> None:
     assert any("/session/invitation?code=" in one.value for one in app.code)
     app.button(key=f"hide_invitation_{view.id}").click().run()
     assert not any("/session/invitation?code=" in one.value for one in app.code)
+
+
+def test_signing_out_everywhere_ends_this_session_too(world: World) -> None:
+    world.portal.sessions.open(world.member, method=SignInMethod.LINK, browser="Safari on iPhone")
+    world.portal.tokens.issue(world.actor(world.member), label="notebook")
+    app = world.screen(world.member, "sessions")
+    app.checkbox(key="sessions.tokens").check().run()
+    app.button(key="session.end_everything.open").click().run()
+    assert any("this one too" in one.value and "access token" in one.value for one in app.markdown)
+    app.button(key="session.end_everything.confirm").click().run()
+    assert not app.exception
+    assert [one.value for one in app.title] == ["You are signed out"]
+    assert world.portal.sessions.list(world.actor(world.member)) == ()
+
+
+def test_somebody_signed_in_once_is_told_so(world: World) -> None:
+    app = world.screen(world.member, "sessions")
+    assert any("signed in nowhere else" in one.value for one in app.markdown)
+    assert any("no network address" in one.value for one in app.markdown)
+
+
+def test_the_way_out_leads_to_the_provider_too_where_it_has_one(world: World) -> None:
+    made = world.portal.identity_providers.register(
+        world.actor(world.coordinator),
+        institution_id="northfield",
+        label="Northfield <b>account</b>",
+        issuer="https://login.northfield.example",
+        client_id="concordat",
+        domains=["northfield.example"],
+    )
+    app = world.screen(world.member)
+    assert not any("/session/signout" in one for one in links(app.sidebar))
+    tried = RecordTrial(ends_sessions=True)
+    world.portal.kernel.execute(IDENTITY_PROVIDERS, made.id, tried, world.actor(world.coordinator))
+    opened = world.portal.sessions.open(world.member, method=SignInMethod.PROVIDER, provider_id=made.id)
+    app.user = {"session": world.portal.sign_in.session_id(opened.secret)}
+    app.run()
+    (link,) = [one for one in links(app.sidebar) if "/session/signout" in one]
+    assert "Northfield &lt;b&gt;account&lt;/b&gt;" in link
+    app.button(key="sign_out").click().run()
+    assert any("/session/oidc/leave" in one for one in links(app))
 
 
 def test_other_sessions_are_ended_and_this_one_stays(world: World) -> None:

@@ -17,6 +17,7 @@ def test_a_partner_queries_a_withheld_checkpoint_and_sees_the_budget_move(world:
     world.grant()
     app = ready(world, world.lead)
     assert "Reads 4 tokens, uses at most 68 tokens; 2,000,000 are left in the budget, 1,999,932 after." in said(app)
+    assert "Counted when you leave the prompt" in said(app)
     click(app, "play_run")
     words = said(app)
     assert " the sea is calm" in words

@@ -1,14 +1,20 @@
 """Tokens on screen: least by default, shown once, narrowed within what they open, rotated, revoked; programs; keys."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from agreements.areas import Area
 from agreements.errors import Unauthenticated
 from agreements.jwks import thumbprint_of
+from agreements.narrowing import Narrowing
+from agreements.precision import Precision
 from agreements.tokens import TOKEN_PREFIX
+from portal.pages.token_snippets import Use, refreshing, snippets
+from portal.pages.words import literal
 from portal.services.refresh import REFRESH_PREFIX
 from tests.portal.pages.pages_world import World, click, existing, said
 from tests.portal.services.token_world import jwks_of, new_key
@@ -45,7 +51,7 @@ def test_a_token_without_a_grant_is_for_reading_unless_more_is_asked_for(world: 
 
 
 def test_a_token_and_what_keeps_it_fresh_are_shown_once(world: World) -> None:
-    world.grant()
+    grant = world.grant()
     app = world.screen(world.lead, "tokens")
     app.text_input(key="token.issue.label").set_value("script")
     app.checkbox(key="token.issue.fresh").set_value(True)
@@ -57,6 +63,7 @@ def test_a_token_and_what_keeps_it_fresh_are_shown_once(world: World) -> None:
     assert "keeps itself fresh" in " ".join(str(badge.value) for badge in app.markdown)
     assert any("from openai import OpenAI" in value for value in shown)
     click(app, "token_hide")
+    assert f"grant {literal(grant.label)} `{grant.id}`" in said(app)
     assert token not in said(app)
     assert secret not in said(app)
     assert world.portal.refresh.refresh(secret, client_id=None, key_thumbprint=None).token
@@ -115,6 +122,72 @@ def test_a_token_is_narrowed_within_what_it_opens_and_passed_on(world: World) ->
         world.portal.tokens.look_up(token)
 
 
+def test_finer_limits_stand_beside_what_the_token_allows_and_are_marked_where_they_go_beyond(world: World) -> None:
+    grant = world.grant()
+    first = world.portal.tokens.issue(
+        world.actor(world.lead), label="notebook", grant_id=grant.id, narrowing={"request_budget": 50}
+    )
+    app = world.screen(world.lead, "tokens")
+    form = f"token.narrow:{first.record.id}"
+    click(app, f"{form}.open")
+    requests = app.number_input(key=f"{form}.requests")
+    assert (requests.value, "the token allows 50" in requests.label) == (50, True)
+    assert "the token sets no limit" in app.number_input(key=f"{form}.day_tokens").label
+    requests.set_value(51)
+    app.number_input(key=f"{form}.week_tokens").set_value(9000)
+    app.number_input(key=f"{form}.max_temperature").set_value(0.5)
+    app.text_input(key=f"{form}.opens").set_value("9 o'clock")
+    click(app, f"{form}.make")
+    assert "bad_input" in said(app)
+    app.text_input(key=f"{form}.opens").set_value("09:00")
+    click(app, f"{form}.make")
+    words = said(app)
+    assert "beyond_token" in words
+    assert ":red[:material/error: 51 is more than 50]" in words
+    app.number_input(key=f"{form}.requests").set_value(50)
+    click(app, f"{form}.make")
+    (made,) = [one for one in world.portal.tokens.list(world.actor(world.lead)) if one.parent_id == first.record.id]
+    # What was left as above is no limit of its own.
+    assert made.narrowing.model_dump(mode="json", exclude_none=True) == {
+        "periods": [{"period": "week", "tokens": 9000}],
+        "sampling": {"max_temperature": 0.5},
+        "hours": {
+            "weekdays": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+            "opens": "09:00",
+            "closes": "24:00",
+            "zone": "UTC",
+        },
+    }
+    assert "9,000 tokens a week; at most temperature 0.5; daily 09:00" in words_of_card(app)
+
+
+def test_biases_and_precisions_can_be_taken_from_a_token(world: World) -> None:
+    grant = world.grant(limits={"logit_bias": True}, precisions=frozenset({Precision.FLOAT32, Precision.INT8}))
+    first = world.portal.tokens.issue(world.actor(world.lead), label="notebook", grant_id=grant.id)
+    app = world.screen(world.lead, "tokens")
+    form = f"token.narrow:{first.record.id}"
+    click(app, f"{form}.open")
+    bias, precisions = app.checkbox(key=f"{form}.bias"), app.multiselect(key=f"{form}.precisions")
+    assert (bias.value, set(precisions.value), set(precisions.options)) == (
+        True,
+        {"float32", "int8"},
+        {"float32", "int8"},
+    )
+    bias.uncheck()
+    precisions.set_value(["int8"])
+    click(app, f"{form}.make")
+    (made,) = [one for one in world.portal.tokens.list(world.actor(world.lead)) if one.parent_id == first.record.id]
+    assert made.narrowing == Narrowing(logit_bias=False, precisions=frozenset({Precision.INT8}))
+    assert "no biases of logits; computed in int8" in words_of_card(app)
+    click(app, f"token.narrow:{made.id}.open")
+    assert app.checkbox(key=f"token.narrow:{made.id}.bias").disabled
+
+
+def words_of_card(app: AppTest) -> str:
+    """What the screen says, as read."""
+    return said(app).replace("\\", "")
+
+
 def test_narrowing_can_be_called_off(world: World) -> None:
     first = world.portal.tokens.issue(world.actor(world.lead), label="notebook", grant_id=world.grant().id)
     app = world.screen(world.lead, "tokens")
@@ -131,11 +204,75 @@ def test_a_token_is_rotated_and_its_last_use_is_told(world: World) -> None:
     world.portal.tokens.authenticate(first.token)
     app = world.screen(world.lead, "tokens")
     assert "last used" in said(app)
-    click(app, f"token.rotate:{first.record.id}.act")
+    form = f"token.rotate:{first.record.id}"
+    click(app, f"{form}.open")
+    assert "cannot be undone" in said(app)
+    click(app, f"{form}.make")
     live = [record for record in world.portal.tokens.list(world.actor(world.lead)) if record.ended_at is None]
     assert [record.label for record in live] == ["notebook"]
     assert live[0].id != first.record.id
     assert any(code.value.startswith(TOKEN_PREFIX) for code in app.code)
+
+
+def test_a_token_is_rotated_with_a_grace_in_which_both_work(world: World) -> None:
+    first = world.portal.tokens.issue(world.actor(world.lead), label="notebook", grant_id=world.grant().id)
+    world.portal.tokens.narrow(world.actor(world.lead), first.record.id, label="below")
+    app = world.screen(world.lead, "tokens")
+    form = f"token.rotate:{first.record.id}"
+    click(app, f"{form}.open")
+    assert "1 live token" in said(app)
+    app.selectbox(key=f"{form}.grace").set_value(15).run()
+    assert "Until then both work" in said(app)
+    click(app, f"{form}.cancel")
+    assert len(world.portal.tokens.list(world.actor(world.lead))) == 2
+    click(app, f"{form}.open")
+    app.selectbox(key=f"{form}.grace").set_value(15)
+    click(app, f"{form}.make")
+    assert world.portal.tokens.authenticate(first.token).actor.person_id == world.lead.id
+    words = said(app)
+    assert "Replaced by another token" in words
+    assert "ends soon" in words
+    # Another one took its place already: it is not offered again.
+    assert f"{form}.open" not in {button.key for button in app.button}
+
+
+def test_a_good_token_that_opens_nothing_says_why(world: World) -> None:
+    grant = world.grant()
+    world.portal.tokens.issue(world.actor(world.lead), label="notebook", grant_id=grant.id)
+    assert "It opens nothing now" not in said(world.screen(world.lead, "tokens"))
+    world.portal.grants.suspend(world.actor(world.coordinator), grant.id, reason="Looked into.")
+    words = said(world.screen(world.lead, "tokens")).replace("\\", "")
+    assert "It opens nothing now" in words
+    assert "is suspended since" in words
+
+
+def test_a_refresh_token_that_came_twice_is_told_at_the_top_to_its_holder_and_lead(world: World) -> None:
+    issued = world.portal.refresh.issue(world.actor(world.member), label="nightly", grant_id=world.grant().id)
+    secret = issued.refresh_token or ""
+    world.portal.refresh.refresh(secret, client_id=None, key_thumbprint=None)
+    with pytest.raises(Unauthenticated):
+        world.portal.refresh.refresh(secret, client_id=None, key_thumbprint=None)
+    told = [str(error.value) for error in world.screen(world.member, "tokens").error]
+    assert len(told) == 1
+    assert "came a second time" in told[0]
+    assert world.screen(world.coordinator, "tokens").error
+    assert not world.screen(world.rival, "tokens").error
+    for person in (world.member, world.lead):
+        assert "used twice" in said(world.screen(person, "notices"))
+
+
+@pytest.mark.parametrize("purpose", ["", "misuse-analysis"])
+@pytest.mark.parametrize("bound", [False, True])
+def test_the_code_to_copy_is_code(purpose: str, bound: bool) -> None:
+    found = snippets(Use("https://portal.example", "ladder-l", purpose, bound))
+    assert set(found) == {"Python", "openai"} | (set() if bound else {"curl"})
+    for name, (language, code) in {**found, "fresh": refreshing("https://portal.example", bound=bound)}.items():
+        if language == "python":
+            compile(code, name, "exec")
+        else:
+            assert len(shlex.split(code)) >= 5
+        assert ("DPoPKey" in code) is bound
+        assert (purpose in code) or name == "fresh"
 
 
 def test_a_program_is_registered_rotated_suspended_and_ended(world: World) -> None:
@@ -143,10 +280,12 @@ def test_a_program_is_registered_rotated_suspended_and_ended(world: World) -> No
     app = world.screen(world.lead, "tokens")
     app.text_input(key="program.register.name").set_value("Nightly probes")
     app.text_input(key="program.register.contact").set_value("ada@northfield.example")
-    app.text_area(key="program.register.jwks").set_value(json.dumps(jwks_of(key)))
+    (mine,) = jwks_of(key)["keys"]
+    app.text_area(key="program.register.jwks").set_value(json.dumps({"keys": [{**mine, "kid": "nightly_2026-11"}]}))
     click(app, "program.register.submit")
     (program,) = world.portal.programs.list(world.actor(world.lead))
     assert program.id in said(app)
+    assert "`nightly_2026-11`" in said(app), "as it is, since nothing is escaped in code"
     app.text_area(key=f"program.keys:{program.id}.jwks").set_value(json.dumps(jwks_of(key, other)))
     click(app, f"program.keys:{program.id}.submit")
     assert len(world.portal.programs.get(world.actor(world.lead), program.id).keys) == 2

@@ -1,12 +1,14 @@
 """One of everything that belongs to north, for the question who may do what with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agreements.actors import Actor
 from agreements.agreement import Agreement, Change
 from agreements.clauses import SuspensionReason
+from agreements.grants import Grant
+from agreements.scopes import Scope
 from portal.services.templates import USUAL
 from tests.portal.services.world import CAST, PURPOSE, World, ask, make_world
 
@@ -41,6 +43,14 @@ class Stage:
     grant: str
     token: str
     run: str
+    standing: dict[str, str] = field(default_factory=dict)
+    """One of each kind of object that ``authorisation_made`` makes, by kind."""
+    makers: "dict[str, Callable[[Stage], str]]" = field(default_factory=dict)
+    """Where every act needs an object of its own: how another is made."""
+
+    def one(self, kind: str) -> str:
+        """The id of an object of a kind."""
+        return self.makers[kind](self) if kind in self.makers else self.standing[kind]
 
     @property
     def agreements(self) -> frozenset[str]:
@@ -61,6 +71,12 @@ class Stage:
 Call = Callable[[Stage, Actor], object]
 Rows = dict[str, tuple[Call, frozenset[str]]]
 """A method by name: how it is called, and who may."""
+
+
+def scope_of(grant: Grant) -> Scope:
+    """What a grant that was issued allows."""
+    assert grant.scope is not None
+    return grant.scope
 
 
 def other_clauses(agreement: Agreement) -> list[object]:

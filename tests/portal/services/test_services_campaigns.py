@@ -243,7 +243,11 @@ def test_a_campaign_is_closed_once_and_its_amendments_stay_open(world: World) ->
     portal, ada = world.portal, world.actor("ada")
     north = agreed(world, "north")
     publish(world, **FEEDBACK)
+    with pytest.raises(Invalid):
+        portal.campaigns.start(ada, USUAL, note="New \u202erhythm.")
     started = portal.campaigns.start(ada, USUAL)
+    with pytest.raises(Invalid):
+        portal.campaigns.close(ada, started.campaign.id, note="Long \u202eenough.")
     closed = portal.campaigns.close(ada, started.campaign.id, note="Long enough.")
     assert (closed.campaign.closed_at, closed.campaign.close_note) == (world.clock.now, "Long enough.")
     assert portal.agreements.get(ada, north.id).proposal is not None

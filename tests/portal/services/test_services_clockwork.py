@@ -432,7 +432,7 @@ def test_the_threads_begin_at_once_survive_what_nobody_foresaw_and_end(
         return fail
 
     unused: Any = SimpleNamespace(deliver_due=failing("deliveries"))
-    clockwork = Clockwork(unused, unused, unused, unused)
+    clockwork = Clockwork(unused, unused, unused, unused, unused, unused, unused)
     monkeypatch.setattr(clockwork, "carry_out", failing("clockwork"))
     with caplog.at_level(logging.ERROR), clockwork.running(0.001):
         assert all(event.wait(30) for event in twice.values())

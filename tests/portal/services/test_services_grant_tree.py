@@ -49,7 +49,7 @@ def delegated(world: World, parent: Grant, to: str, by: str = "ben", **narrower:
 def run(world: World, who: str | Actor, **more: object) -> str:
     """One run to its end; the grant it drew on."""
     actor = world.actor(who) if isinstance(who, str) else who
-    active = world.portal.runs.begin(actor, "ladder-l", ask(**more), purpose=PURPOSE)  # type: ignore[arg-type]
+    active = world.portal.runs.begin(actor, "ladder-l", ask(**more), purpose=PURPOSE)  # type: ignore[arg-type]  # fields of a request
     active.result()
     return active.terms.grant_id or ""
 

@@ -78,6 +78,8 @@ def test_a_lost_key_is_replaced_by_two_and_every_signature_says_so(world: World)
     new, dan, ada = SigningKey.generate(), world.actor("dan"), world.actor("ada")
     institutions = world.portal.institutions
     institutions.ask_for_key(dan, "south", **_claim(new), reason="The laptop was stolen.")
+    for who, told in ((dan, True), (world.actor("ada"), True), (world.actor("ben"), False)):
+        assert (institutions.look_up(who, "south").key_request is not None) is told
     with pytest.raises(Forbidden):
         institutions.allow_key(dan, "south", public_key=new.public.raw.hex(), note="It is us.")
     state = institutions.allow_key(ada, "south", public_key=new.public.raw.hex(), note="Called their legal office.")

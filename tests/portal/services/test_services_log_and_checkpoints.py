@@ -1,16 +1,21 @@
 """The log as each reader may know it, and checkpoints from a folder to the registry."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agreements.access import Held
+from agreements.actors import Actor
 from agreements.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from agreements.inclusion import verify
 from model_access.registry import Card
 from model_access.stages import Stage
 from portal.composition import Portal
 from portal.config import load
+from portal.services.grants import GrantService
 from tests.model_access.conftest import make_checkpoint
 from tests.portal.services.world import HandClock, StandInPool, World, ask, make_world
 
@@ -80,9 +85,11 @@ def test_the_whole_store_verifies_after_everything(world: World) -> None:
 
 def test_a_checkpoint_is_imported_pinned_and_served(world: World, model: Path) -> None:
     heard: list[int] = []
+    source = Path(shutil.copytree(model, world.settings.data_dir.parent / "source"))
+    (source / "README.md").write_text("# Tiny")
     checkpoint = world.portal.checkpoints.add(
         world.actor("ada"),
-        model,
+        source,
         checkpoint_id="tiny",
         family="ladder",
         card=Card(summary="Random weights."),
@@ -90,6 +97,8 @@ def test_a_checkpoint_is_imported_pinned_and_served(world: World, model: Path) -
     )
     assert (checkpoint.stage, checkpoint.card.summary) == (Stage.WITHHELD, "Random weights.")
     assert heard
+    card = world.portal.model_cards.card(world.actor("eve"), "tiny")
+    assert (card.checkpoint.card.readme, card.facts is not None) == ("# Tiny", True)
     assert world.portal.runs.begin(world.actor("ada"), "tiny", ask()).result().run.receipt
     assert not world.portal.checkpoints.get(world.actor("eve"), "tiny").access
     (view,) = world.portal.checkpoints.list(world.actor("ada"))
@@ -100,6 +109,26 @@ def test_a_checkpoint_is_imported_pinned_and_served(world: World, model: Path) -
     assert refusal.value.code == "checkpoint_exists"
     world.reopen()
     assert world.portal.checkpoints.state("tiny") == checkpoint
+
+
+def test_a_list_of_checkpoints_looks_the_readers_grants_up_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ladder-l", "ladder-m"):
+        world.checkpoint(name)
+    world.checkpoint("ladder-s", to=Stage.PUBLIC)
+    world.grant()
+    asked: list[str] = []
+    usable = GrantService.usable_by
+
+    def counted(self: GrantService, actor: Actor, **more: Any) -> tuple[Held, ...]:
+        asked.append(actor.person_id)
+        return usable(self, actor, **more)
+
+    monkeypatch.setattr(GrantService, "usable_by", counted)
+    cleo, eve = world.actor("cleo"), world.actor("eve")
+    assert len(world.portal.checkpoints.list(cleo)) == 3
+    assert "ladder-l" in {one.id for one in world.portal.checkpoints.queryable(cleo)}, "its purpose is still to be said"
+    assert {one.id for one in world.portal.checkpoints.queryable(eve)} == {"ladder-s"}
+    assert asked == [cleo.person_id, cleo.person_id, eve.person_id]
 
 
 def test_what_could_not_be_served_is_not_registered(world: World, model: Path, tmp_path: Path) -> None:

@@ -314,7 +314,7 @@ def test_a_rotated_token_is_replaced_by_one_as_wide(world: World) -> None:
     world.clock.advance(hours=1)
     again = world.portal.tokens.rotate(world.actor("ben"), issued.record.id)
     assert [code(lambda text=text: who(world, text)) for text in (issued.token, child)] == ["token_revoked"] * 2
-    assert who(world, again.token).bounds[0].operations == frozenset({"score"})
+    assert who(world, again.token).bounds[0].narrowing.operations == frozenset({"score"})
     assert again.record.expires_at == world.clock() + timedelta(hours=2)
     assert code(lambda: world.portal.tokens.rotate(world.actor("ben"), issued.record.id)) == "token_ended"
     assert code(lambda: world.portal.tokens.rotate(world.actor("cleo"), again.record.id)) == "token_not_found"

@@ -14,7 +14,7 @@ from agreements.passport_credential import verify_passport
 from agreements.passports import Evidence, ItemStatus, Passport, VettingItem
 from portal.documents import verify_document
 from portal.services.passports import PassportView
-from tests.portal.services.world import START, World, make_world
+from tests.portal.services.world import START, World, found_world
 
 IDENTITY, TRAINING = VettingItem.IDENTITY, VettingItem.TRAINING
 YEAR = timedelta(days=365)
@@ -202,7 +202,7 @@ def test_an_export_verifies_offline(world: World) -> None:
 def test_another_portal_takes_a_passport_over(world: World, tmp_path: Path) -> None:
     vet(world)
     data = json.dumps(world.portal.passports.export(world.actor("ben"), "north")).encode()
-    elsewhere = make_world(tmp_path / "elsewhere")
+    elsewhere = found_world(tmp_path / "elsewhere")
     with elsewhere.portal as portal:
         elsewhere.clock.advance(days=30)
         ada = elsewhere.actor("ada")

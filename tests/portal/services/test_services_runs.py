@@ -10,6 +10,7 @@ import pytest
 
 from agreements.errors import ConcordatError, Conflict, Forbidden, Invalid, Limited, NotFound, Unavailable
 from agreements.scopes import Operation
+from model_access.conversations import Conversation, Message
 from model_access.receipts import verify_receipt
 from model_access.runs import RunStatus
 from model_access.stages import Stage
@@ -49,8 +50,10 @@ def test_a_run_leaves_a_receipt_that_verifies_offline(world: World, grant: str) 
         PURPOSE,
         world.portal.sandbox.id,
     )
+    assert (said.engine.precision, said.engine.threads, said.logprobs_of) == ("float32", 1, None)
     assert said.prompts.matches(["once upon a time"])
     assert said.outputs.matches(["".join(ANSWER)])
+    assert world.pool.asked[-1].holder == world.actor("cleo").person_id
     facts = world.portal.runs.facts(run.run_id, world.actor("cleo"))
     assert (facts.grant_id, facts.seed, facts.receipt_digest) == (grant, 7, result.run.receipt_digest)
 
@@ -153,6 +156,23 @@ def test_an_estimate_costs_nothing_and_says_what_is_left(world: World, grant: st
     assert (estimate.prompt_tokens, estimate.most_tokens, estimate.budget_left) == (4, PER_RUN, 10 * PER_RUN)
     assert world.portal.runs.estimate(world.actor("ada"), "ladder-l", ask()).budget_left is None
     assert (world.size, _used(world, grant)) == (before, (0, 0))
+
+
+def test_a_conversation_is_laid_out_for_nobody_whose_budget_is_used_up(
+    world: World, grant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleo, runs = world.actor("cleo"), world.portal.runs
+    talk = Conversation(messages=(Message(role="user", content="once upon a time"),))
+    asked = ask().model_copy(update={"prompts": (talk,)})
+    for _ in range(10):
+        runs.begin(cleo, "ladder-l", ask(), purpose=PURPOSE).result()
+    laid_out: list[object] = []
+    monkeypatch.setattr(world.pool, "in_tokens", lambda *asked: laid_out.append(asked))
+    for act in (runs.begin, runs.estimate):
+        with pytest.raises(Limited) as refusal:
+            act(cleo, "ladder-l", asked, purpose=PURPOSE)
+        assert refusal.value.code == "budget_exhausted"
+    assert laid_out == []
 
 
 def test_a_crowd_never_gets_more_than_the_budget(world: World, grant: str) -> None:
@@ -334,3 +354,16 @@ def test_only_refusals_leave_begin(world: World, grant: str) -> None:
     for checkpoint_id in ("", "ladder-l\x00", "🦆", "../ladder-l", "\ud800"):
         with pytest.raises(ConcordatError):
             world.portal.runs.begin(world.actor("cleo"), checkpoint_id, ask(), purpose=PURPOSE)
+
+
+def test_a_bias_with_probabilities_is_scoring_by_another_name() -> None:
+    """A bias can force any token, and its probability would be reported."""
+    needed = RunService.operations_for
+    assert needed(ask(logit_bias={5: 100.0}, logprobs=0)) == {Operation.GENERATE, Operation.LOGPROBS, Operation.SCORE}
+    assert needed(ask(logit_bias={5: 100.0})) == {Operation.GENERATE}
+
+
+def test_every_candidate_is_held_against_the_budget(world: World, grant: str) -> None:
+    world.pool.holds = True
+    world.portal.runs.begin(world.actor("cleo"), "ladder-l", ask(best_of=3), purpose=PURPOSE)
+    assert _used(world, grant) == (0, 4 + 3 * 4)

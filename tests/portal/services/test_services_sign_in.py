@@ -26,8 +26,9 @@ def _actor_name(world: World, signed_in: SignedIn) -> str:
 
 def test_a_link_signs_its_person_in(world: World) -> None:
     signed_in = _signed_in(world, "cleo")
-    actor = world.portal.sign_in.actor(world.portal.sign_in.session_id(signed_in.secret))
-    assert actor == world.people["cleo"].actor(Channel.SCREEN)
+    session_id = world.portal.sign_in.session_id(signed_in.secret)
+    expected = world.people["cleo"].actor(Channel.SCREEN).model_copy(update={"session_id": session_id})
+    assert world.portal.sign_in.actor(session_id) == expected
     assert signed_in.max_age_s == world.settings.session_hours * 3600
 
 

@@ -36,6 +36,15 @@ def _person(world: World, **words: str) -> object:
     return world.portal.people.register(world.actor("ben"), memberships=[("north", Role.PARTNER_MEMBER)], **told)
 
 
+def _revoke_key(world: World, **words: str) -> object:
+    key = world.portal.institutions.kept_key("north")
+    return world.portal.institutions.revoke_key(world.actor("ben"), "north", public_key=key or "", **words)
+
+
+def _retire(world: World, **words: str) -> object:
+    return world.portal.templates.retire(world.actor("ada"), "software-access", **words)
+
+
 FIELDS: list[tuple[Callable[..., object], str, str]] = [
     (_publish, "title", "Software {}access"),
     (_publish, "summary", "A summary of {} words."),
@@ -45,6 +54,8 @@ FIELDS: list[tuple[Callable[..., object], str, str]] = [
     (_institution, "contact_email", "a{}@west.example"),
     (_person, "name", "Fi{}nn"),
     (_person, "email", "fi{}nn@people.example"),
+    (_revoke_key, "reason", "It was {} copied."),
+    (_retire, "reason", "It is {} too old."),
 ]
 
 

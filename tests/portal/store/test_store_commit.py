@@ -245,3 +245,13 @@ def test_a_closed_store_takes_nothing(store: Store) -> None:
         store.commit([put("b", "pen")], actor=ADA, at=NOON)
     with pytest.raises(Unavailable):
         store.query("SELECT 1")
+
+
+def test_an_id_said_to_be_fresh_that_is_not_changes_nothing(store: Store) -> None:
+    store.commit([put("a", "pen")], actor=ADA, at=NOON)
+    before = store.log.head()
+    with pytest.raises(Invalid):
+        store.commit([Append("test_box/a", 0, (Put(thing="ink"),), fresh=True)], actor=ADA, at=NOON)
+    assert (things(store, "a"), store.log.head()) == (["pen"], before)
+    store.commit([Append("test_box/b", 0, (Put(thing="cup"),), fresh=True)], actor=ADA, at=NOON)
+    assert things(store, "b") == ["cup"]

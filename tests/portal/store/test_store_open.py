@@ -1,9 +1,12 @@
 """Opening: one owner, tables up to date, and no start on a log that does not hold."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import duckdb
 import pytest
@@ -25,6 +28,70 @@ def open_with(path: Path, migrations: Sequence[Migration]) -> Store:
 def test_a_store_is_only_its_owners(store: Store) -> None:
     assert store.database.path.stat().st_mode & 0o777 == 0o600
     assert store.database.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+BESIDE_OTHERS = """
+import os, sys
+from pathlib import Path
+from tests.portal.store.store_boxes import ADA, NOON, open_store, put
+path = Path(sys.argv[1])
+os.umask(0o022)
+path.parent.mkdir(mode=0o755)
+with open_store(path) as store:
+    store.commit([put("a", "first")], actor=ADA, at=NOON)
+    print(*(oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()))
+print(oct(os.umask(0o022)))
+"""
+"""Writes a store, and says the modes of its files and, once it is closed, what the process keeps from others."""
+
+
+def test_the_log_of_the_database_is_its_owners_too_in_a_folder_that_others_enter(path: Path) -> None:
+    # In a process of its own: what a file is made with is the whole process's, and other tests' stores may be open.
+    written = subprocess.run(
+        [sys.executable, "-c", BESIDE_OTHERS, str(path)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert written.stdout.splitlines() == ["0o600 0o600", "0o22"]
+
+
+def test_the_log_of_the_database_is_its_owners_whatever_the_process_did_meanwhile(path: Path, store: Store) -> None:
+    before = os.umask(0o022)
+    try:
+        with open_store(path.with_name("second.duckdb")) as second:
+            second.commit([put("a", "first")], actor=ADA, at=NOON)
+            assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+    finally:
+        os.umask(before)
+
+
+def test_closing_waits_for_what_is_being_read(path: Path) -> None:
+    store = open_store(path)
+    reading, read = Event(), Event()
+
+    def read_slowly() -> int:
+        with store.database.snapshot() as cursor:
+            reading.set()
+            assert read.wait(60)
+            return len(cursor.execute("SELECT * FROM event").fetchall())
+
+    with ThreadPoolExecutor(2) as threads:
+        count = threads.submit(read_slowly)
+        assert reading.wait(60)
+        closed = threads.submit(store.close)
+        while True:
+            try:
+                store.query("SELECT 1")
+            except Unavailable as refusal:
+                assert refusal.code == "store_closed"
+                break
+        assert not closed.done()
+        read.set()
+        assert count.result() == 0
+        closed.result()
+    open_store(path).close()
 
 
 def test_it_opens_once_in_a_process(path: Path, store: Store) -> None:

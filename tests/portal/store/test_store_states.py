@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.store import Store
-from portal.store.kinds import Held
-from portal.store.states import States
+from portal.store.records import Held
+from portal.store.states import ABSENT_CAPACITY, States
 from tests.portal.store.store_boxes import ADA, BOXES, NOON, Box, put
 
 
@@ -42,18 +42,35 @@ def test_those_not_used_for_longest_go_first() -> None:
 def test_no_order_of_reads_and_commits_leaves_something_old(steps: list[tuple[str, str]]) -> None:
     states = States(capacity=2)
     file: dict[str, Held] = {}
-    reading: dict[str, tuple[int, Held | None]] = {}
+    reading: dict[str, tuple[int, Held]] = {}
     for stream, step in steps:
         if step == "begin":
-            reading[stream] = (states.epoch, file.get(stream))
+            reading[stream] = (states.epoch, file.get(stream, held(0)))
         elif step == "add" and stream in reading:
             epoch, found = reading.pop(stream)
-            if found:
-                states.add(stream, found, epoch)
+            states.add(stream, found, epoch)
         elif step == "commit":
             file[stream] = held(file[stream].version + 1 if stream in file else 1)
             states.publish({stream: file[stream]})
-        assert states.get(stream) in (None, file.get(stream))
+        assert states.get(stream) in (None, file.get(stream, held(0)))
+
+
+def test_asking_for_what_is_not_there_displaces_nothing() -> None:
+    states = States(capacity=2)
+    states.publish({"a": held(1), "b": held(1)})
+    for number in range(ABSENT_CAPACITY + 1):
+        states.add(f"absent-{number}", held(0), states.epoch)
+    assert (states.get("a"), states.get("b")) == (held(1), held(1))
+    assert (states.get("absent-0"), states.get("absent-1")) == (None, held(0))
+
+
+def test_what_was_absent_is_there_once_it_is_published() -> None:
+    states = States(capacity=1)
+    states.add("a", held(0), states.epoch)
+    assert states.get("a") == held(0)
+    states.publish({"a": held(1)})
+    states.publish({"b": held(1)})
+    assert states.get("a") is None
 
 
 def test_a_reader_sees_its_own_commit_at_once(store: Store) -> None:

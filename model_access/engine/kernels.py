@@ -1,0 +1,258 @@
+"""Products of rows with a fixed matrix, packed once for the processor at hand (decisions 41 and 55).
+
+The one module that names private operators of torch.
+
+Each has a plain counterpart that needs none of them, used where an operator is missing or does not compute what it
+should here; the tests hold both against each other.
+"""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch.nn.functional import gelu, linear
+
+from model_access.build import Precision, Products
+
+Product = Callable[[torch.Tensor], torch.Tensor]
+"""From (rows, in) to (rows, out). Takes float32, or what another product gave; gives float32 or bfloat16."""
+
+_INT8_MOST = 127
+_NOUGHT = 128
+"""What stands for 0 where only positive bytes are multiplied."""
+_ZERO = torch.zeros((), dtype=torch.double)
+_TINY = torch.finfo(torch.float32).tiny
+_LEAST = 1e-30
+"""A row no number of which is larger counts as nought; 127 divided by it can still be told."""
+_EXACT_TERMS = 1024
+"""So many products of two int8 numbers add up exactly in float32."""
+
+
+def product(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    precision: Precision,
+    *,
+    with_gelu: bool = False,
+    packed: bool = True,
+) -> Product:
+    """``weight`` (out, in) and ``bias`` as a product, followed by GELU (tanh) if asked for.
+
+    ``packed=False`` gives the plain counterpart.
+    """
+    if precision is Precision.INT8:
+        kind = int8_kind()
+        return (kind if packed else plain_of(kind))(weight, bias, with_gelu)
+    dtype = torch.float32 if precision is Precision.FLOAT32 else torch.bfloat16
+    floats = float_kind(dtype) if packed else PlainFloat
+    return floats(weight.to(dtype), None if bias is None else bias.to(dtype), with_gelu)
+
+
+def products_of(precision: Precision) -> Products:
+    """How ``product`` computes here."""
+    if precision is Precision.INT8:
+        return Products(kernel=int8_kind().name, weight_bits=int8_kind().weight_bits)
+    return Products(kernel=float_kind(torch.float32 if precision is Precision.FLOAT32 else torch.bfloat16).name)
+
+
+_ROWS_HINT = 8
+
+
+class PackedFloat:
+    """oneDNN on weights reordered for it; GELU is part of the product."""
+
+    name = "onednn"
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, with_gelu: bool) -> None:
+        self._dtype, self._bias = weight.dtype, bias
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _ROWS_HINT)  # noqa: SLF001 - private to torch; there is a fallback
+        self._after = ("gelu", "tanh") if with_gelu else ("none", "")
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        after, how = self._after
+        result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001 - private to torch; there is a fallback
+            rows.to(self._dtype), self._weight, self._bias, after, [], how
+        )
+        return result
+
+
+class WidenedFloat:
+    """Products of bfloat16 numbers as float32 ones, where the processor multiplies nothing shorter.
+
+    Numbers are rounded where bfloat16 is, and only sums are taken in another order. Weights take twice the memory.
+    """
+
+    name = "onednn widened"
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, with_gelu: bool) -> None:
+        self._dtype = weight.dtype
+        self._wide = PackedFloat(weight.float(), None if bias is None else bias.float(), with_gelu)
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        return self._wide(rows.to(self._dtype).float()).to(self._dtype)
+
+
+class PlainFloat:
+    """torch's own product."""
+
+    name = "torch"
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, with_gelu: bool) -> None:
+        self._weight, self._bias, self._with_gelu = weight.contiguous(), bias, with_gelu
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        result = linear(rows.to(self._weight.dtype), self._weight, self._bias)
+        return gelu(result, approximate="tanh") if self._with_gelu else result
+
+
+class _Int8:
+    """Each row is divided by its own largest magnitude, so no row's scale depends on another's.
+
+    Sums are of integers, which come out the same in any order and on any processor. Operators may multiply them by one
+    scale per output, which rounds once and so everywhere alike; the rest is applied here, one operation at a time,
+    since what is fused further rounds differently from kernel to kernel.
+    """
+
+    name: str
+    weight_bits = 8
+    """Of each weight, its sign included; activations have eight in every kind."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, with_gelu: bool) -> None:
+        self._bias = None if bias is None else bias.float()
+        self._with_gelu = with_gelu
+        weight = weight.float()
+        most = 2 ** (self.weight_bits - 1) - 1
+        scales = weight.abs().amax(1).clamp_min(_TINY) / most
+        whole = (weight / scales.unsqueeze(1)).round().clamp(-most, most).to(torch.int8)
+        self._hold(whole, scales / _INT8_MOST)
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        rows = rows.float()
+        largest = rows.abs().amax(1, keepdim=True).clamp_min_(_LEAST)  # the norm by that name takes ten times as long
+        result = self._sums((rows * (_INT8_MOST / largest)).round_()).mul_(largest)
+        if self._bias is not None:
+            result.add_(self._bias)
+        return gelu(result, approximate="tanh") if self._with_gelu else result
+
+    def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
+        """Keep (out, in) integers of at most 127, and what the sums of each output are multiplied by."""
+        raise NotImplementedError
+
+    def _sums(self, rows: torch.Tensor) -> torch.Tensor:
+        """Products of float32 rows of whole numbers, at most 127, with the weight: exact, made float32, scaled."""
+        raise NotImplementedError
+
+
+class OneDnnInt8(_Int8):
+    """oneDNN, which uses the matrix tiles of processors that have them."""
+
+    name = "onednn"
+
+    def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
+        self._packed = torch.ops.onednn.qlinear_prepack(weight.contiguous(), [_ROWS_HINT, weight.shape[1]])
+        self._scales, self._points = scales, torch.zeros(len(weight), dtype=torch.long)
+
+    def _sums(self, rows: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            *(rows.to(torch.int8), 1.0, 0, self._packed, self._scales, self._points, None),
+            *(1.0, 0, torch.float32, "none", [], ""),
+        )
+        return result
+
+
+class FbgemmInt8(_Int8):
+    """FBGEMM, which is quicker for few rows where there are no tiles."""
+
+    name = "fbgemm"
+
+    def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
+        torch.backends.quantized.engine = "x86"
+        points = torch.zeros(len(weight), dtype=torch.long)
+        with warnings.catch_warnings():
+            # torch means to drop these tensors one day; then the operator is missing, and the next best is taken.
+            warnings.simplefilter("ignore", UserWarning)
+            quantised = torch._make_per_channel_quantized_tensor(weight, scales.double(), points, 0)  # noqa: SLF001 - private to torch; there is a fallback
+        self._packed: Any = torch.ops.quantized.linear_prepack(quantised, None)
+
+    def _sums(self, rows: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            rows, 1.0, _NOUGHT, self._packed
+        )
+        return result
+
+
+class FbgemmInt7(FbgemmInt8):
+    """FBGEMM where two products are added up in sixteen bits: with a bit less of the weights that is exact.
+
+    Two products of 63 and 255 fit; of 127 and 255 they do not. Weights give the bit, since a row of activations with
+    one large number among small ones needs it more.
+    """
+
+    weight_bits = 7
+
+
+class PlainInt8(_Int8):
+    """float32 products of few enough integers to be exact."""
+
+    name = "torch"
+
+    def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
+        self._parts = [part.float() for part in torch.split(weight, _EXACT_TERMS, dim=1)]
+        self._scales = scales
+
+    def _sums(self, rows: torch.Tensor) -> torch.Tensor:
+        parts = zip(torch.split(rows, _EXACT_TERMS, dim=1), self._parts, strict=True)
+        sums = sum((linear(part, weight).double() for part, weight in parts), _ZERO).float()
+        return sums.mul_(self._scales)
+
+
+class PlainInt7(PlainInt8):
+    """The same of as few bits as ``FbgemmInt7`` has."""
+
+    weight_bits = FbgemmInt7.weight_bits
+
+
+def plain_of(kind: type[_Int8]) -> type[_Int8]:
+    """The plain kind that gives the same bits."""
+    return next(plain for plain in (PlainInt8, PlainInt7) if plain.weight_bits == kind.weight_bits)
+
+
+@cache
+def float_kind(dtype: torch.dtype) -> type[PackedFloat | WidenedFloat | PlainFloat]:
+    """How products of that format are computed here."""
+    preferred: tuple[type[PackedFloat | WidenedFloat], ...] = (PackedFloat, WidenedFloat)
+    return next((kind for kind in preferred if float_works(kind, dtype)), PlainFloat)
+
+
+def float_works(kind: type[PackedFloat | WidenedFloat], dtype: torch.dtype) -> bool:
+    """Whether oneDNN's packed product is there and computes what it should."""
+    weight = torch.linspace(-1, 1, 64 * 96).view(64, 96).to(dtype)
+    rows = torch.linspace(1, -1, 5 * 96).view(5, 96)
+    return _agrees(
+        lambda: kind(weight, None, with_gelu=True)(rows), lambda: PlainFloat(weight, None, with_gelu=True)(rows)
+    )
+
+
+@cache
+def int8_kind() -> type[_Int8]:
+    """How int8 products are computed here: always in the same way on one machine, so that answers repeat."""
+    preferred: tuple[type[_Int8], ...] = (FbgemmInt8, OneDnnInt8, FbgemmInt7)
+    if torch.cpu._is_amx_tile_supported():  # noqa: SLF001 - private to torch; there is a fallback
+        preferred = (OneDnnInt8, FbgemmInt8, FbgemmInt7)
+    return next((kind for kind in preferred if int8_works(kind)), PlainInt8)
+
+
+def int8_works(kind: type[_Int8]) -> bool:
+    """Whether an operator is there and does not saturate: without VNNI, sums are made in sixteen bits."""
+    weight, rows = torch.ones(32, 512), torch.ones(3, 512)
+    return _agrees(lambda: kind(weight, None, False)(rows), lambda: plain_of(kind)(weight, None, False)(rows))
+
+
+def _agrees(packed: Callable[[], torch.Tensor], plain: Callable[[], torch.Tensor]) -> bool:
+    try:
+        found = packed().float()
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return False
+    return torch.allclose(found, plain().float(), rtol=2e-2, atol=2e-2)

@@ -1,0 +1,125 @@
+"""Packed products against plain ones, and each row against its neighbours."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_access.build import Precision, Products
+from model_access.engine.kernels import (
+    FbgemmInt7,
+    FbgemmInt8,
+    OneDnnInt8,
+    PlainFloat,
+    PlainInt7,
+    PlainInt8,
+    WidenedFloat,
+    float_kind,
+    int8_kind,
+    int8_works,
+    plain_of,
+    product,
+    products_of,
+)
+
+CLOSE = {Precision.FLOAT32: 1e-5, Precision.BFLOAT16: 3e-2, Precision.INT8: 1e-2}
+
+
+def matrix(rows: int, columns: int, seed: int) -> torch.Tensor:
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("precision", Precision)
+@pytest.mark.parametrize("with_gelu", [False, True])
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize(("inputs", "outputs"), [(32, 96), (48, 31), (1100, 40)])
+def test_packed_and_plain_agree(
+    precision: Precision, with_gelu: bool, with_bias: bool, inputs: int, outputs: int
+) -> None:
+    weight, bias = matrix(outputs, inputs, 1), matrix(1, outputs, 2)[0] if with_bias else None
+    rows = matrix(9, inputs, 3) * 5
+    found = product(weight, bias, precision, with_gelu=with_gelu)(rows).float()
+    plain = product(weight, bias, precision, with_gelu=with_gelu, packed=False)(rows).float()
+    assert found.shape == plain.shape == (9, outputs)
+    assert float((found - plain).abs().max()) <= CLOSE[precision] * float(plain.abs().max())
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [*zip(Precision, (1e-6, 1e-2, 2e-2), strict=True)])
+def test_a_product_is_near_the_exact_one(precision: Precision, allowed: float) -> None:
+    weight, bias, rows = matrix(96, 512, 1), matrix(1, 96, 2)[0], matrix(7, 512, 3)
+    exact = torch.nn.functional.linear(rows.double(), weight.double(), bias.double())
+    error = (product(weight, bias, precision)(rows).double() - exact).abs().max()
+    assert float(error) <= allowed * float(exact.abs().max())
+
+
+INT8 = [OneDnnInt8, FbgemmInt8, PlainInt8, FbgemmInt7, PlainInt7]
+
+
+@pytest.mark.parametrize("kind", INT8)
+@given(count=st.integers(1, 40), seed=st.integers(0, 99), data=st.data())
+def test_an_int8_row_keeps_its_bits_in_any_company(
+    kind: type[PlainInt8], count: int, seed: int, data: st.DataObject
+) -> None:
+    """The sums are exact and the scales its own, so here no trial is needed."""
+    if not int8_works(kind):
+        pytest.skip("not on this processor")
+    times = kind(matrix(40, 70, 1), matrix(1, 40, 2)[0], False)
+    rows = matrix(count, 70, seed) * torch.logspace(-3, 3, count).unsqueeze(1)
+    place = data.draw(st.integers(0, count - 1))
+    assert torch.equal(times(rows)[place], times(rows[place : place + 1])[0])
+
+
+@pytest.mark.parametrize("kind", INT8)
+@given(st.integers(1, 40), st.integers(1, 1500), st.integers(1, 70), st.integers(0, 99))
+def test_every_int8_kind_gives_the_same_bits(
+    kind: type[PlainInt8], rows: int, inputs: int, outputs: int, seed: int
+) -> None:
+    if not int8_works(kind):
+        pytest.skip("not on this processor")
+    weight, activations = matrix(outputs, inputs, seed), matrix(rows, inputs, seed + 100)
+    assert torch.equal(kind(weight, None, False)(activations), plain_of(kind)(weight, None, False)(activations))
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_rows_and_weights_of_nought_give_the_bias(precision: Precision) -> None:
+    bias = torch.ones(16)
+    assert torch.equal(product(torch.zeros(16, 32), bias, precision)(torch.zeros(2, 32)).float(), bias.expand(2, 16))
+    assert torch.equal(product(matrix(16, 32, 1), bias, precision)(torch.zeros(2, 32)).float(), bias.expand(2, 16))
+
+
+def test_a_missing_operator_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise AttributeError("no such operator")
+
+    for name in ("PackedFloat.__init__", "OneDnnInt8._hold", "FbgemmInt8._hold"):
+        monkeypatch.setattr(f"model_access.engine.kernels.{name}", missing)
+    caches = (float_kind, int8_kind)
+    for asked in caches:
+        asked.cache_clear()
+    try:
+        assert float_kind(torch.float32) is float_kind(torch.bfloat16) is PlainFloat
+        assert int8_kind() is PlainInt8
+        assert products_of(Precision.INT8) == Products(kernel="torch", weight_bits=8)
+        assert products_of(Precision.FLOAT32) == Products(kernel="torch")
+        assert product(matrix(8, 16, 1), None, Precision.INT8)(matrix(2, 16, 2)).shape == (2, 8)
+    finally:
+        for asked in caches:
+            asked.cache_clear()
+
+
+@given(st.integers(1, 3000), st.sampled_from([1.0, -1.0]), st.sampled_from([1.0, -1.0]))
+def test_seven_bits_of_a_weight_leave_no_sum_that_is_cut_off(inputs: int, weight: float, row: float) -> None:
+    """Every product as large as it can be, which eight bits do not survive on a processor without VNNI."""
+    if not int8_works(FbgemmInt7):
+        pytest.skip("not on this processor")
+    found = FbgemmInt7(torch.full((3, inputs), weight), None, False)(torch.full((2, inputs), row))
+    assert torch.allclose(found, torch.full((2, 3), weight * row * inputs), rtol=1e-6)
+
+
+def test_widened_bfloat16_rounds_where_bfloat16_does() -> None:
+    weight, bias = matrix(31, 48, 1).bfloat16(), matrix(1, 31, 2)[0].bfloat16()
+    rows = matrix(9, 48, 3)
+    found = WidenedFloat(weight, bias, False)(rows)
+    exact = torch.nn.functional.linear(rows.bfloat16().double(), weight.double(), bias.double())
+    assert found.dtype is torch.bfloat16
+    assert float((found.double() - exact).abs().max()) <= 2.0**-8 * float(exact.abs().max())
