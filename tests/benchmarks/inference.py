@@ -2,23 +2,26 @@
 
     python -m tests.benchmarks.inference --shapes 124M 355M --batches 1 8 --threads 1 --clock cpu
 
-GPT-2 shapes are built with random weights, which cost the same as trained ones. Every contestant of a row runs in turn,
-several rounds, and the best of each counts; so load on the machine slows all of them alike. With one thread, ``--clock
-cpu`` counts processor time, which other processes disturb least. Milliseconds per decode step are the difference
-between a long and a short run, so that prompts do not count.
+GPT-2 shapes are built with random weights, which cost the same as trained ones. Every contestant of a row has a process
+of its own, since libraries with threads of their own slow each other down in one, and runs in turn, several rounds; the
+best of each counts, so that load on the machine slows all of them alike. With one thread, ``--clock cpu`` counts
+processor time, which other processes disturb least. Milliseconds per decode step are the difference between a long and
+a short run, so that prompts do not count.
 """
 
 import argparse
-import gc
 import importlib.util
 import json
+import multiprocessing
 import os
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,8 @@ VOCABULARY, CONTEXT = 50257, 1024
 PROMPT = 64
 BYTES = {Precision.FLOAT32: 4, Precision.BFLOAT16: 2, Precision.INT8: 1}
 CTRANSLATE2 = {Precision.FLOAT32: "float32", Precision.BFLOAT16: "bfloat16", Precision.INT8: "int8"}
+PAUSE_S = 0.3
+"""Before each turn, so that the threads of whoever was last have gone to sleep."""
 SCORED = [48, 64, 80, 96, 100, 112, 120, 128]
 """Lengths of the texts that are scored."""
 
@@ -147,28 +152,83 @@ def by_ctranslate2(folder: Path, precision: Precision, threads: int) -> Contesta
     return Contestant("CTranslate2", generate, lambda prompts: generator.score_batch(named(prompts), max_batch_size=8))
 
 
-def contestants(folder: Path, precision: Precision, threads: int) -> list[Contestant]:
+MAKERS: dict[str, Callable[[Path, Precision, int], Contestant | None]] = {
+    "engine": lambda folder, precision, _threads: ours(folder, precision),
+    "transformers": lambda folder, precision, _threads: by_transformers(folder, precision),
+    "CTranslate2": by_ctranslate2,
+}
+
+
+def serve(name: str, folder: Path, precision: Precision, threads: int, cpu: bool, pipe: Connection) -> None:
+    """Be a contestant: say whether it computes in this precision, then how long each thing asked for took."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(threads)
+    clock = time.process_time if cpu else time.perf_counter
+    contestant = MAKERS[name](folder, precision, threads)
+    pipe.send(contestant is not None)
+    while contestant is not None and (asked := pipe.recv()) is not None:
+        what, *given = asked
+        begun = clock()
+        getattr(contestant, what)(*given)
+        pipe.send(clock() - begun)
+
+
+@dataclass
+class Rival:
+    """A contestant in its process."""
+
+    name: str
+    pipe: Connection
+
+    def seconds(self, what: str, *given: object) -> float:
+        """How long ``generate`` or ``score`` took."""
+        self.pipe.send((what, *given))
+        took: float = self.pipe.recv()
+        return took
+
+
+@contextmanager
+def rivals(folder: Path, precision: Precision, options: argparse.Namespace) -> Iterator[list[Rival]]:
     """Whoever computes in this precision, the engine first."""
-    peers = [by_transformers(folder, precision), by_ctranslate2(folder, precision, threads)]
-    return [ours(folder, precision), *(peer for peer in peers if peer is not None)]
+    context = multiprocessing.get_context("spawn")
+    ready, started = [], []
+    for name in MAKERS:
+        here, there = context.Pipe()
+        given = (name, folder, precision, options.threads, options.clock == "cpu", there)
+        process = context.Process(target=serve, args=given, daemon=True)
+        process.start()
+        started.append((process, here))
+        if here.recv():
+            ready.append(Rival(name, here))
+    yield ready
+    for process, here in started:
+        with suppress(OSError):
+            here.send(None)
+        process.join()
 
 
-def best(calls: Sequence[Callable[[], object]], rounds: int, clock: Callable[[], float]) -> list[float]:
+def best(calls: Sequence[Callable[[], float]], rounds: int) -> list[float]:
     """The least seconds of each call over ``rounds``, in turn, after one that does not count."""
     least = [float("inf")] * len(calls)
     for turn in range(rounds + 1):
         for place, call in enumerate(calls):
-            begun = clock()
-            call()
+            time.sleep(PAUSE_S)
+            took = call()
             if turn:
-                least[place] = min(least[place], clock() - begun)
+                least[place] = min(least[place], took)
     return least
 
 
 def read_rate(clock: Callable[[], float]) -> float:
     """Bytes per second of reading memory from one end to the other: what bounds a step that reads every weight."""
     numbers = torch.ones(1 << 26)
-    return numbers.nbytes / best([numbers.sum], 8, clock)[0]
+
+    def read() -> float:
+        begun = clock()
+        numbers.sum()
+        return clock() - begun
+
+    return numbers.nbytes / best([read], 8)[0]
 
 
 def rows(options: argparse.Namespace, clock: Callable[[], float]) -> Iterator[str]:
@@ -182,22 +242,22 @@ def rows(options: argparse.Namespace, clock: Callable[[], float]) -> Iterator[st
         layers, width, _ = SHAPES[shape]
         weights = layers * 12 * width * width + VOCABULARY * width
         for precision in map(Precision, options.precisions):
-            field = contestants(folder, precision, options.threads)
-            for batch in options.batches:
-                prompts = torch.randint(1, VOCABULARY, (batch, PROMPT), generator=dice).tolist()
-                calls = [partial(one.generate, prompts, new) for one in field for new in (1, options.new)]
-                times = best(calls, options.rounds, clock)
-                steps = [(times[2 * at + 1] - times[2 * at]) / (options.new - 1) for at in range(len(field))]
-                limit = weights * BYTES[precision] / read_rate(clock)
-                yield line(f"{shape} {precision}", str(batch), field, steps, limit)
-            texts = [torch.randint(1, VOCABULARY, (length,), generator=dice).tolist() for length in SCORED]
-            times = best([partial(one.score, texts) for one in field], options.rounds, clock)
-            yield line(f"{shape} {precision}", "scoring, a token", field, [each / sum(SCORED) for each in times])
-            del field
-            gc.collect()
+            with rivals(folder, precision, options) as field:
+                for batch in options.batches:
+                    prompts = torch.randint(1, VOCABULARY, (batch, PROMPT), generator=dice).tolist()
+                    calls = [
+                        partial(one.seconds, "generate", prompts, new) for one in field for new in (1, options.new)
+                    ]
+                    times = best(calls, options.rounds)
+                    steps = [(times[2 * at + 1] - times[2 * at]) / (options.new - 1) for at in range(len(field))]
+                    limit = weights * BYTES[precision] / read_rate(clock)
+                    yield line(f"{shape} {precision}", str(batch), field, steps, limit)
+                texts = [torch.randint(1, VOCABULARY, (length,), generator=dice).tolist() for length in SCORED]
+                times = best([partial(one.seconds, "score", texts) for one in field], options.rounds)
+                yield line(f"{shape} {precision}", "scoring, a token", field, [each / sum(SCORED) for each in times])
 
 
-def line(what: str, batch: str, field: list[Contestant], seconds: list[float], limit: float | None = None) -> str:
+def line(what: str, batch: str, field: list[Rival], seconds: list[float], limit: float | None = None) -> str:
     """One row: milliseconds of everyone, how many times the better peer, and how near the limit."""
     found = dict(zip((one.name for one in field), seconds, strict=True))
     mine, peers = seconds[0], seconds[1:]
