@@ -12,7 +12,7 @@ from agreements.precision import Precision
 
 __all__ = ["ARITHMETIC", "EngineBuild", "Precision", "Products", "engine_build"]
 
-ARITHMETIC = 2
+ARITHMETIC = 3
 """Counts the changes to the engine that change last bits of its answers; receipts before the second do not say it."""
 
 

@@ -140,7 +140,7 @@ class Engine:
     def step(self) -> list[EngineEvent]:
         """Run what has its turn, give every live choice its next token, and say what came of it."""
         self._begin()
-        self._long_piece()
+        self._long_pieces()
         self._short_pass()
         self._embedding_piece()
         events, self._events = self._events, []
@@ -212,15 +212,24 @@ class Engine:
         self._filling.append(unit)
         return True
 
-    def _long_piece(self) -> None:
-        """Run one piece that is too long to share a pass, of the prompt that has waited longest."""
-        for unit in self._filling:
-            if len(next_piece(unit, self.decoder.chunk)) > self.decoder.widths.most:
-                self._filling.remove(unit)
-                self._filling.append(unit)
-                segment, took = self._prompt_segment(unit)
-                took(self.decoder.run([segment]))
+    def _long_pieces(self) -> None:
+        """Run pieces that are too long to share a pass, of the prompts that have waited longest.
+
+        Together they are no longer than the longest piece is, so that short prompts that come together are soon begun
+        and whoever is decoded meanwhile is held up no longer than by one.
+        """
+        room = self.decoder.chunk
+        for unit in tuple(self._filling):
+            length = len(next_piece(unit, self.decoder.chunk))
+            if length <= self.decoder.widths.most:
+                continue
+            if length > room:
                 return
+            room -= length
+            self._filling.remove(unit)
+            self._filling.append(unit)
+            segment, took = self._prompt_segment(unit)
+            took(self.decoder.run([segment]))
 
     def _short_pass(self) -> None:
         """Run one token of every live choice, and pieces that are short enough to share their passes."""
