@@ -15,7 +15,7 @@ PYTEST := $(PY) -m pytest
 # Test processes beside each other; JOBS=0 runs the tests in one, for a debugger.
 JOBS ?= auto
 # In the order of the files, so that the long journeys are not left for the end.
-SPREAD := -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 SOURCES := agreements model_access portal tests
 DATA ?= demo-data
 PORT ?= 8765
