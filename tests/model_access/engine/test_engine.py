@@ -130,6 +130,20 @@ def test_a_small_request_is_not_held_up_by_a_large_one(engine_parts: tuple[Decod
     assert finish(engine).done == [2, 1]
 
 
+def test_prompts_that_come_together_begin_together_as_far_as_one_long_piece_goes(
+    engine_parts: tuple[Decoder, Vocabulary],
+) -> None:
+    engine = Engine(*engine_parts, context=CONTEXT)
+    fitting = engine.decoder.chunk // 40
+    for ticket in range(fitting + 1):
+        submit(engine, ticket, prompts=(tuple(range(40, 80)),), temperature=0.0)
+    heard = Heard()
+    heard.take(engine)
+    assert set(heard.deltas) == set(range(fitting))
+    heard.take(engine)
+    assert set(heard.deltas) == set(range(fitting + 1))
+
+
 def test_a_prompt_may_fill_the_whole_context(engine_parts: tuple[Decoder, Vocabulary]) -> None:
     engine = Engine(*engine_parts, context=CONTEXT, cache_bytes=1)
     request = GenerationRequest(prompts=((5,) * (CONTEXT - 1),), max_tokens=1, seed=1)
