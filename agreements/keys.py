@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -23,6 +23,10 @@ _SMALL_ORDER_Y = frozenset(
     }
 )
 """The y coordinates of the eight points whose order divides 8."""
+
+
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
+"""What cryptography makes of bytes that are no key. The last is of a key of another curve than its length."""
 
 
 class PublicKey:
@@ -56,7 +60,7 @@ class PublicKey:
         """The key of a ``PUBLIC KEY`` PEM block (RFC 8410). Raises Invalid ``bad_key`` or ``weak_key``."""
         try:
             key = serialization.load_pem_public_key(pem)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except _UNREADABLE:
             raise _bad_pem("public") from None
         if not isinstance(key, Ed25519PublicKey):
             raise _bad_pem("public")
@@ -125,7 +129,7 @@ class SigningKey:
         """The key of a PKCS #8 PEM block, decrypted with ``password`` if encrypted. Raises Invalid ``bad_key``."""
         try:
             key = serialization.load_pem_private_key(pem, password=password)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except _UNREADABLE:
             raise _bad_pem("private") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise _bad_pem("private")

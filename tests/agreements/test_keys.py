@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agreements.canonical import sha256_hex
@@ -189,6 +189,13 @@ def test_keys_are_equal_by_their_bytes_and_named_by_them() -> None:
     assert key.key_id == "sha256:" + sha256_hex(key.raw)
 
 
+def test_a_key_of_another_curve_than_its_length_is_refused() -> None:
+    with pytest.raises(Invalid) as refusal:
+        SigningKey.from_pem(RFC_8410_PRIVATE.replace(b"K2Vw", b"K2Vv"))  # X448, which has 56 bytes
+    assert refusal.value.code == "bad_key"
+
+
+@example(data=b"", place=43, change=1)
 @given(st.binary(max_size=200), st.integers(0, 150), st.integers(1, 255))
 def test_only_refusals_leave_the_readers(data: bytes, place: int, change: int) -> None:
     for pem in (RFC_8410_PUBLIC, RFC_8410_PRIVATE):
