@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser
 
+from tests.journeys.acting import run
 from tests.journeys.browsing import HEIGHT, NARROW, WIDE, Visitor, launched
 
 Scheme = Literal["light", "dark"]
@@ -33,6 +34,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
         "access-log",
         "explain",
         "revocations",
+        "workers",
         "checkpoints",
         "findings",
         "norms",
@@ -47,7 +49,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
         "publications",
         "notices",
     ),
-    "partner": ("playground", "runs", "tokens", "file-finding", "sessions"),
+    "partner": ("playground", "runs", "batches", "tokens", "file-finding", "sessions"),
 }
 """The addresses each role's pictures are taken at; the first is home."""
 
@@ -109,7 +111,12 @@ def objects(visitor: Visitor, role: str) -> dict[str, str]:
         return f"requests?request={max(found, key=lambda one: len(one['request']['approvals']))['request']['id']}"
 
     if role == "partner":
-        return {"request-draft": request("draft"), "request-alternative": request("amended")}
+        return {
+            "request-draft": request("draft"),
+            "request-alternative": request("amended"),
+            "run": f"runs?run={listed('runs')[0]['terms']['run_id']}",
+            "batch": f"batches?batch={listed('batches')[0]['id']}",
+        }
     agreements, grants, people = listed("agreements"), listed("grants"), listed("people")
     parents = Counter(one["grant"]["parent_id"] for one in grants if one["grant"]["parent_id"])
     [(busiest, _parts)] = parents.most_common(1)
@@ -125,6 +132,8 @@ def objects(visitor: Visitor, role: str) -> dict[str, str]:
         "usage-weeks": "usage?days=182",
         "usage-hours": "usage?view=hours&days=182",
         "usage-budgets": "usage?view=budgets",
+        "usage-exposure": "usage?view=exposure&days=182",
+        "checkpoint": "checkpoints?checkpoint=ladder-l",
         "explain-refused": f"explain?checkpoint=ladder-l&operation=generate&purpose=detection-research&who=person"
         f"&person={somebody['id']}",
         "person": f"people?person={somebody['id']}",
@@ -135,6 +144,24 @@ def objects(visitor: Visitor, role: str) -> dict[str, str]:
         "passport": f"passports?institution={listed('passports')[0]['institution_id']}",
         "publication": f"publications?publication={listed('publications')[0]['publication']['id']}",
     }
+
+
+def answers(visitor: Visitor, target: Path) -> None:
+    """Pictures of the playground with something to show: sizes side by side, and a text that was scored."""
+    visitor.page.set_viewport_size({"width": WIDE, "height": TALL})
+    visitor.open("/playground?checkpoint=ladder-l")
+    visitor.choose("Compare with", "ladder-s")
+    visitor.page.get_by_text("Show token probabilities").click()
+    visitor.write("Prompt", "The module")
+    run(visitor)
+    visitor.reads("were left before")
+    visitor.page.screenshot(path=target / "playground-compared-light.png")
+    visitor.open("/playground?checkpoint=ladder-l")
+    visitor.page.get_by_text("Score the text").click()
+    visitor.write("Prompt", "Return the name of the module.")
+    run(visitor)
+    visitor.reads("were left before")
+    visitor.page.screenshot(path=target / "playground-scored-light.png")
 
 
 def take(browser: Browser, handout: dict[str, Any], target: Path) -> None:
@@ -155,6 +182,8 @@ def take(browser: Browser, handout: dict[str, Any], target: Path) -> None:
                 visitor.page.set_viewport_size({"width": width, "height": height})
                 visitor.open(f"/{address}")
                 visitor.page.screenshot(path=target / f"{name}-{look}.png")
+            if role == "partner" and look == "light":
+                answers(visitor, target)
         context.close()
     page = browser.new_page(viewport={"width": WIDE, "height": HEIGHT})
     page.goto(f"{handout['base_url']}/session/login")
