@@ -46,6 +46,15 @@ def make_checkpoint(folder: Path, architecture: str = "gpt2", seed: int = 11, la
 
     torch.manual_seed(seed)
     ends = {"bos_token_id": 0, "eos_token_id": 0}
+    grouped = {
+        "vocab_size": VOCABULARY,
+        "max_position_embeddings": CONTEXT,
+        "hidden_size": 32,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        **ends,
+    }
     if architecture == "gpt2":
         model = GPT2LMHeadModel(
             GPT2Config(vocab_size=VOCABULARY, n_positions=CONTEXT, n_embd=width, n_layer=layers, n_head=4, **ends)
@@ -53,28 +62,16 @@ def make_checkpoint(folder: Path, architecture: str = "gpt2", seed: int = 11, la
     elif architecture == "llama":
         model = LlamaForCausalLM(
             LlamaConfig(
-                vocab_size=VOCABULARY,
-                max_position_embeddings=CONTEXT,
-                hidden_size=32,
                 intermediate_size=64,
-                num_hidden_layers=layers,
-                num_attention_heads=4,
-                num_key_value_heads=2,
-                **ends,
+                **grouped,
             )
         )
     elif architecture == "mistral":
         model = MistralForCausalLM(
             MistralConfig(
-                vocab_size=VOCABULARY,
-                max_position_embeddings=CONTEXT,
-                hidden_size=32,
                 intermediate_size=64,
-                num_hidden_layers=layers,
-                num_attention_heads=4,
-                num_key_value_heads=2,
                 sliding_window=7,
-                **ends,
+                **grouped,
             )
         )
     elif architecture == "gpt-neo":
@@ -93,15 +90,9 @@ def make_checkpoint(folder: Path, architecture: str = "gpt2", seed: int = 11, la
     elif architecture == "mixtral":
         model = MixtralForCausalLM(
             MixtralConfig(
-                vocab_size=VOCABULARY,
-                max_position_embeddings=CONTEXT,
-                hidden_size=32,
                 intermediate_size=32,
-                num_hidden_layers=layers,
-                num_attention_heads=4,
-                num_key_value_heads=2,
                 num_local_experts=4,
-                **ends,
+                **grouped,
             )
         )
     else:
