@@ -11,7 +11,10 @@ from playwright.sync_api import TimeoutError as NeverHappened
 from tests.journeys.browsing import HEIGHT, NARROW, WIDE, Visitor
 
 REDRAWN_MS: Final = 10_000
-"""How long a chart may take to follow the window; only a page that never fits waits for it."""
+"""How long a page may take to follow the window and the scheme; only one that never does waits for it."""
+
+AGAIN_MS: Final = 250
+"""How long a page that axe objects to is left to settle before it is judged again."""
 
 _WIDER: Final = """() => {
     const pages = [document.documentElement, ...document.querySelectorAll('[data-testid=stMain]')];
@@ -64,12 +67,22 @@ def shade(page: Page, scheme: str) -> None:
 def barriers(page: Page, *, frame: bool, colours: bool) -> list[str]:
     """What axe finds on the page that is not the framework's own, one line each.
 
-    ``frame`` has it judge the menu beside the screen too, ``colours`` only what a colour scheme can change.
+    ``frame`` has it judge the menu beside the screen too, ``colours`` only what a colour scheme can change. What is
+    found is looked for again until it is gone or has stayed for :data:`REDRAWN_MS`: parts of a page turn dark one after
+    another, and on a busy machine axe can come between them.
     """
-    # What is still fading in would be told as too faint.
-    page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
+    for _ in range(REDRAWN_MS // AGAIN_MS):
+        if not (found := _judged(page, frame=frame, colours=colours)):
+            break
+        page.wait_for_timeout(AGAIN_MS)
+    return found
+
+
+def _judged(page: Page, *, frame: bool, colours: bool) -> list[str]:
+    # What is still fading in would be told as too faint.
+    page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
     found = page.evaluate(
         "([context, options]) => axe.run(context, options).then(({violations}) => violations)",
         [
@@ -121,7 +134,7 @@ class Inspection:
 
     def conclude(self) -> None:
         """Fail for whatever was wrong."""
-        assert self.problems == []
+        assert not self.problems, "\n".join(self.problems)
         assert self.visitor.faults == []
 
 
