@@ -12,7 +12,7 @@ from agreements.precision import Precision
 
 __all__ = ["ARITHMETIC", "EngineBuild", "Precision", "Products", "engine_build"]
 
-ARITHMETIC = 3
+ARITHMETIC = 4
 """Counts the changes to the engine that change last bits of its answers; receipts before the second do not say it."""
 
 
@@ -39,6 +39,8 @@ class EngineBuild(Value):
     """Processor threads of the worker: with another number, last bits may differ."""
     arithmetic: int | None = later()
     """Which order of operations the engine's own code takes; see ``ARITHMETIC``."""
+    numba: str | None = later()
+    """Compiles what the engine does to rows; another version may round sums otherwise."""
     kernel: str | None = later()
     weight_bits: int | None = later()
     """See ``Products``."""
@@ -64,6 +66,7 @@ def _installed(precision: Precision, threads: int | None) -> EngineBuild:
         precision=precision.value,
         threads=threads,
         arithmetic=ARITHMETIC,
+        numba=_version("numba"),
     )
 
 

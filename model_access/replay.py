@@ -208,6 +208,7 @@ _MEANINGS: dict[str, tuple[Bearing, str]] = {
     "machine": (Bearing.LAST_BITS, "Another processor takes sums in another order: last bits may differ."),
     "threads": (Bearing.LAST_BITS, "Sums are divided among another number of threads: last bits may differ."),
     "arithmetic": (Bearing.LAST_BITS, "The engine takes its operations in another order: last bits may differ."),
+    "numba": (Bearing.LAST_BITS, "It may sum in other lanes what the engine does to rows: last bits may differ."),
     "kernel": (Bearing.LAST_BITS, "The processor's products are another kind: last bits may differ."),
     "weight_bits": (Bearing.OTHER_ANSWER, "A bit of every weight is gone or more, so answers part sooner or later."),
     "concordat": (Bearing.LAST_BITS, "The engine may have changed between the two releases."),

@@ -5,6 +5,7 @@ import mmap
 import sys
 import weakref
 from collections import defaultdict
+from contextlib import suppress
 
 import torch
 
@@ -12,25 +13,32 @@ from model_access.engine.slots import LayerShape, Slot, rounded
 
 BLOCK_BYTES = 128 << 20
 """About how much of the address space a block takes; memory is taken as cells are written."""
+HUGE_BYTES = 2 << 20
+"""Places of at least as much lie in pages of this size, where the system has them: attention reads through them."""
 MOST_SLOTS = 32
 
 
 class Block:
-    """Places for slots of one capacity, of a model whose layers are all alike.
+    """Places for slots of one capacity, of a model whose layers are all alike. A place is memory in one piece.
 
     A place that nobody holds is nought throughout, so what one holder wrote is never there for the next, and cells not
     written yet are numbers. Its memory goes back to the system.
     """
 
-    def __init__(self, layers: int, shape: LayerShape, cells: int) -> None:
-        numbers = shape.heads * cells * shape.key_width
-        self._bytes = numbers * torch.float32.itemsize
-        places = max(1, min(MOST_SLOTS, BLOCK_BYTES // (2 * layers * self._bytes)))
-        self._memory = mmap.mmap(-1, 2 * layers * places * self._bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self.cells = torch.frombuffer(self._memory, dtype=torch.float32).view(
-            layers, 2, places, shape.heads, cells, shape.key_width
+    def __init__(self, layers: int, shape: LayerShape, cells: int, dtype: torch.dtype) -> None:
+        numbers = layers * 2 * shape.heads * cells * shape.key_width
+        self._bytes = numbers * dtype.itemsize
+        places = max(1, min(MOST_SLOTS, BLOCK_BYTES // self._bytes))
+        self._memory = mmap.mmap(-1, places * self._bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if hasattr(mmap, "MADV_HUGEPAGE") and self._bytes >= HUGE_BYTES:
+            with suppress(OSError):  # a kernel without them
+                self._memory.madvise(mmap.MADV_HUGEPAGE)
+        self.cells = torch.frombuffer(self._memory, dtype=dtype).view(
+            places, layers, 2, shape.heads, cells, shape.key_width
         )
-        """Of each layer the keys, then the values, by place."""
+        """By place and layer the keys, then the values."""
+        self.array = (self.cells if dtype is torch.float32 else self.cells.view(torch.uint16)).numpy()
+        """The same as compiled functions see it."""
         self.capacity = cells
         self._free = list(range(places))
         self._places = places
@@ -52,26 +60,24 @@ class Block:
     def give_back(self, place: int) -> None:
         """Clear a place and give it to whoever comes next."""
         if sys.platform == "linux" and self._bytes % mmap.PAGESIZE == 0:
-            for piece in range(len(self.cells) * 2):
-                start = (piece * self._places + place) * self._bytes
-                self._memory.madvise(mmap.MADV_DONTNEED, start, self._bytes)
+            self._memory.madvise(mmap.MADV_DONTNEED, place * self._bytes, self._bytes)
         else:
-            self.cells[:, :, place].zero_()
+            self.cells[place].zero_()
         heapq.heappush(self._free, place)
 
 
 class BlockSlots:
     """Makes slots of one model out of blocks; a slot's place is free again when nobody knows the slot any more."""
 
-    def __init__(self, layers: int, shape: LayerShape) -> None:
-        """``shape``: keys and values are equally wide."""
-        self._layers, self._shape = layers, shape
+    def __init__(self, layers: int, shape: LayerShape, dtype: torch.dtype) -> None:
+        """``shape``: keys and values are equally wide. ``dtype``: float32 or bfloat16."""
+        self._layers, self._shape, self._dtype = layers, shape, dtype
         self._blocks: defaultdict[int, list[Block]] = defaultdict(list)
 
     @property
     def cell_bytes(self) -> int:
         """Bytes one token takes in all layers."""
-        return 2 * self._layers * self._shape.heads * self._shape.key_width * torch.float32.itemsize
+        return 2 * self._layers * self._shape.heads * self._shape.key_width * self._dtype.itemsize
 
     def open(self, capacity: int) -> Slot:
         """An empty slot for at least ``capacity`` tokens."""
@@ -79,10 +85,10 @@ class BlockSlots:
         alike = self._blocks[cells]
         block = next((block for block in alike if not block.full), None)
         if block is None:
-            block = Block(self._layers, self._shape, cells)
+            block = Block(self._layers, self._shape, cells, self._dtype)
             alike.append(block)
         place = block.take()
-        keys, values = block.cells[:, 0, place : place + 1], block.cells[:, 1, place : place + 1]
+        keys, values = block.cells[place].unsqueeze(2).unbind(1)
         slot = Slot(cells, keys.unbind(0), values.unbind(0), keys, values, block, place)
         weakref.finalize(slot, _let_go, alike, block, place).atexit = False
         return slot

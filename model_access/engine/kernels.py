@@ -15,17 +15,15 @@ import torch
 from torch.nn.functional import gelu, linear
 
 from model_access.build import Precision, Products
+from model_access.engine.row_kernels import INT8_MOST, scale_add_and_gelu, scale_and_add, whole_numbers
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 """From (rows, in) to (rows, out). Takes float32, or what another product gave; gives float32 or bfloat16."""
 
-_INT8_MOST = 127
 _NOUGHT = 128
 """What stands for 0 where only positive bytes are multiplied."""
 _ZERO = torch.zeros((), dtype=torch.double)
 _TINY = torch.finfo(torch.float32).tiny
-_LEAST = 1e-30
-"""A row no number of which is larger counts as nought; 127 divided by it can still be told."""
 _EXACT_TERMS = 1024
 """So many products of two int8 numbers add up exactly in float32."""
 
@@ -120,21 +118,21 @@ class _Int8:
     """Of each weight, its sign included; activations have eight in every kind."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, with_gelu: bool) -> None:
-        self._bias = None if bias is None else bias.float()
-        self._with_gelu = with_gelu
+        self._bias = torch.zeros(len(weight)).numpy() if bias is None else bias.float().contiguous().numpy()
+        self._finish = scale_add_and_gelu if with_gelu else scale_and_add
         weight = weight.float()
         most = 2 ** (self.weight_bits - 1) - 1
         scales = weight.abs().amax(1).clamp_min(_TINY) / most
         whole = (weight / scales.unsqueeze(1)).round().clamp(-most, most).to(torch.int8)
-        self._hold(whole, scales / _INT8_MOST)
+        self._hold(whole, scales / float(INT8_MOST))
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        rows = rows.float()
-        largest = rows.abs().amax(1, keepdim=True).clamp_min_(_LEAST)  # the norm by that name takes ten times as long
-        result = self._sums((rows * (_INT8_MOST / largest)).round_()).mul_(largest)
-        if self._bias is not None:
-            result.add_(self._bias)
-        return gelu(result, approximate="tanh") if self._with_gelu else result
+        rows = rows.float().contiguous()
+        whole, largest = torch.empty_like(rows), torch.empty(len(rows))
+        whole_numbers(rows.numpy(), whole.numpy(), largest.numpy())
+        result = self._sums(whole)
+        self._finish(result.numpy(), largest.numpy(), self._bias)
+        return result
 
     def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
         """Keep (out, in) integers of at most 127, and what the sums of each output are multiplied by."""

@@ -1,20 +1,20 @@
-"""Attention of one pass over slots in blocks: single tokens whose slots lie side by side are one call.
+"""Attention of one pass over slots in blocks: the single tokens of a block are one call, longer segments one each.
 
-Each row is computed as if it were alone. How many cells a single token's call looks at depends on its own position
-only, and what is beyond that is masked; so a row always has the same shape, and how many rows a call has is a number of
-repetitions. Segments of several tokens are computed one by one.
+Each row is computed as if it were alone, from as many cells as its own position needs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
+from typing import Any
 
+import numpy as np
 import torch
-from torch.nn.functional import scaled_dot_product_attention
 
 from model_access.engine.attention import attend
+from model_access.engine.compiled import as_many_threads_as_torch
 from model_access.engine.decoder import Segment
-from model_access.engine.slots import rounded
+from model_access.engine.row_kernels import attend as attend_single_tokens
 
 
 def side_by_side(segments: Sequence[Segment]) -> tuple[list[Segment], Callable[[list[int]], list[int]]]:
@@ -32,22 +32,31 @@ def side_by_side(segments: Sequence[Segment]) -> tuple[list[Segment], Callable[[
     return [segments[at] for at in order], back
 
 
-def _place(segment: Segment) -> tuple[bool, int, int, int]:
-    slot = segment.slot
-    return len(segment.tokens) > 1, id(slot.block), rounded(segment.start + 1), slot.place
+def _place(segment: Segment) -> tuple[bool, int, int]:
+    return len(segment.tokens) > 1, id(segment.slot.block), segment.slot.place
 
 
 @dataclass(frozen=True)
-class _Run:
-    """Single tokens of one block and of as many cells each, whose places follow one another."""
+class _Singles:
+    """Single tokens of one block, which are ``rows`` of the pass."""
 
-    cells: torch.Tensor
-    """(layers, keys and values, rows, heads, cells, width)"""
-    rows: torch.Tensor
-    positions: torch.Tensor
-    mask: torch.Tensor
-    alone: torch.Tensor | None
-    """Of a run of one, (layers, keys and values, heads, width): where its own belong, written quicker than by index."""
+    rows: slice
+    cells: Any
+    """The block's."""
+    places: Any
+    positions: Any
+
+
+@dataclass(frozen=True)
+class _Long:
+    """A segment of several tokens; by layer what it sees, (1, heads, cells, width), and its own, without the 1."""
+
+    rows: slice
+    start: int
+    keys: Sequence[torch.Tensor]
+    values: Sequence[torch.Tensor]
+    own_keys: Sequence[torch.Tensor]
+    own_values: Sequence[torch.Tensor]
 
 
 class PassAttention:
@@ -56,85 +65,62 @@ class PassAttention:
     def __init__(self, segments: Sequence[Segment], spare: int, heads: int, scale: float) -> None:
         """``segments`` as ``side_by_side`` gives them; ``spare`` rows after them only fill up."""
         self._spare, self._heads, self._scale = spare, heads, scale
-        singles = [segment for segment in segments if len(segment.tokens) == 1]
-        self._runs = [_run(together) for together in _runs(singles)]
-        self._long = [(segment, _cells(segment)) for segment in segments[len(singles) :]]
-        self._lengths = [len(run.rows) for run in self._runs] + [len(segment.tokens) for segment, _ in self._long]
-        if spare:
-            self._lengths.append(spare)
+        self._singles: list[_Singles] = []
+        self._long: list[_Long] = []
+        first = 0
+        for block, together in groupby(segments, key=_block_of_single):
+            if block is None:
+                for segment in together:
+                    self._long.append(_long(segment, first))
+                    first += len(segment.tokens)
+            else:
+                alike = list(together)
+                self._singles.append(_of_block(block, alike, first))
+                first += len(alike)
+        as_many_threads_as_torch()
 
     def __call__(self, layer: int, projected: torch.Tensor) -> torch.Tensor:
-        """From (rows, 3 × width) queries, keys and values to (rows, width)."""
-        rows = len(projected)
-        width = projected.shape[1] // 3
-        parts = torch.split(projected.view(rows, 3, self._heads, -1), self._lengths)
-        out = []
-        for run, part in zip(self._runs, parts, strict=False):
-            past_keys, past_values = run.cells[layer].unbind(0)
-            if run.alone is not None:
-                run.alone[layer].copy_(part[0, 1:])
-            else:
-                past_keys[run.rows, :, run.positions] = part[:, 1]
-                past_values[run.rows, :, run.positions] = part[:, 2]
-            query = part[:, 0].unsqueeze(2)
-            mixed = scaled_dot_product_attention(query, past_keys, past_values, attn_mask=run.mask, scale=self._scale)
-            out.append(mixed.reshape(-1, width))
-        for (segment, (all_keys, all_values, own_keys, own_values)), part in zip(
-            self._long, parts[len(self._runs) :], strict=False
-        ):
-            query, key, value = part.permute(1, 2, 0, 3).unbind(0)
-            own_keys[layer].copy_(key)
-            own_values[layer].copy_(value)
-            mixed = attend(query.unsqueeze(0), all_keys[layer], all_values[layer], segment.start, scale=self._scale)
-            out.append(mixed[0].transpose(0, 1).reshape(-1, width))
+        """From (rows, 3 × width) queries, keys and values, float32, to (rows, width)."""
+        rows, width = len(projected), projected.shape[1] // 3
+        mixed = torch.empty((rows, width))
+        if self._singles:
+            given, out = projected.numpy(), mixed.numpy()
+            for singles in self._singles:
+                where = (singles.cells, layer, singles.places, singles.positions)
+                attend_single_tokens(given[singles.rows], *where, self._scale, out[singles.rows])
+        for long in self._long:
+            query, key, value = projected[long.rows].view(-1, 3, self._heads, width // self._heads).permute(1, 2, 0, 3)
+            long.own_keys[layer].copy_(key)
+            long.own_values[layer].copy_(value)
+            seen = long.keys[layer].float(), long.values[layer].float()
+            found = attend(query.unsqueeze(0), *seen, long.start, scale=self._scale)
+            mixed[long.rows].view(-1, self._heads, width // self._heads).copy_(found[0].transpose(0, 1))
         if self._spare:
-            out.append(projected.new_zeros((self._spare, width)))
-        return torch.cat(out) if len(out) > 1 else out[0]
+            mixed[rows - self._spare :] = 0
+        return mixed
 
 
-def _runs(singles: Sequence[Segment]) -> Iterator[list[Segment]]:
-    together: list[Segment] = []
-    for segment in singles:
-        if together and not _follows(together[-1], segment):
-            yield together
-            together = []
-        together.append(segment)
-    if together:
-        yield together
+def _block_of_single(segment: Segment) -> Any:
+    return segment.slot.block if len(segment.tokens) == 1 else None
 
 
-def _follows(one: Segment, other: Segment) -> bool:
-    return (
-        one.slot.block is other.slot.block
-        and one.slot.place + 1 == other.slot.place
-        and rounded(one.start + 1) == rounded(other.start + 1)
+def _of_block(block: Any, segments: Sequence[Segment], first: int) -> _Singles:
+    return _Singles(
+        rows=slice(first, first + len(segments)),
+        cells=block.array,
+        places=np.array([segment.slot.place for segment in segments]),
+        positions=np.array([segment.start for segment in segments]),
     )
 
 
-def _run(together: Sequence[Segment]) -> _Run:
-    first, seen = together[0].slot, rounded(together[0].start + 1)
-    positions = torch.tensor([segment.start for segment in together])
-    hidden = torch.arange(seen) > positions.unsqueeze(1)
-    cells = first.block.cells[:, :, first.place : first.place + len(together), :, :seen]
-    return _Run(
-        cells=cells,
-        rows=torch.arange(len(together)),
-        positions=positions,
-        mask=torch.zeros(hidden.shape).masked_fill_(hidden, float("-inf")).view(len(together), 1, 1, seen),
-        alone=cells[:, :, 0, :, together[0].start] if len(together) == 1 else None,
-    )
-
-
-_Views = tuple[torch.Tensor, ...]
-
-
-def _cells(segment: Segment) -> tuple[_Views, _Views, _Views, _Views]:
-    """By layer: the keys and values a segment sees, (1, heads, cells, width), and its own, (heads, tokens, width)."""
+def _long(segment: Segment, first: int) -> _Long:
     end = segment.start + len(segment.tokens)
     slot = segment.slot
-    return (
-        slot.key_block[:, :, :, :end].unbind(0),
-        slot.value_block[:, :, :, :end].unbind(0),
-        slot.key_block[:, 0, :, segment.start : end].unbind(0),
-        slot.value_block[:, 0, :, segment.start : end].unbind(0),
+    return _Long(
+        rows=slice(first, first + len(segment.tokens)),
+        start=segment.start,
+        keys=slot.key_block[:, :, :, :end].unbind(0),
+        values=slot.value_block[:, :, :, :end].unbind(0),
+        own_keys=slot.key_block[:, 0, :, segment.start : end].unbind(0),
+        own_values=slot.value_block[:, 0, :, segment.start : end].unbind(0),
     )

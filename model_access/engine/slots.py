@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 CELLS_PER_STEP = 64
-"""Capacities are multiples of this: every head's rows begin on a cache line whatever the head's width, and one token
-looks at whole steps of cells."""
+"""Capacities are multiples of this: every head's rows begin on a cache line whatever the head's width, and slots of
+like lengths find places in one block."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from model_access.manifest import Manifest
 from model_access.sandbox import seccomp
 from model_access.sandbox.launcher import launch
 from model_access.sandbox.profile import SandboxProfile
+from model_access.worker.compiling import keep_compiled
 from model_access.worker.frames import (
     Cancel,
     Ended,
@@ -168,6 +169,7 @@ class WorkerProcess:
 
     def _live(self) -> None:
         try:
+            keep_compiled()
             process = launch(self._profile, "model_access.worker", checkpoint_dir=self._folder, threads=self._threads)
             with self._lock:
                 self._process, to_end = process, self._to_end

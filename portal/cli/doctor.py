@@ -17,7 +17,7 @@ from portal.cli.output import Output
 
 _ENOUGH_MEMORY_BYTES = 4 * 2**30
 _ENOUGH_DISK_BYTES = 2 * 2**30
-_ENGINE = ("torch", "transformers", "safetensors", "tokenizers", "psutil", "pyseccomp")
+_ENGINE = ("torch", "transformers", "safetensors", "tokenizers", "numba", "psutil", "pyseccomp")
 _PORTAL = ("duckdb", "fastapi", "httpx", "pydantic_settings", "streamlit", "uvicorn")
 
 

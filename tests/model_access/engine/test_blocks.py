@@ -15,12 +15,12 @@ SCALE = WIDTH**-0.5
 
 
 def slots() -> BlockSlots:
-    return BlockSlots(3, LayerShape(HEADS, WIDTH, WIDTH))
+    return BlockSlots(3, LayerShape(HEADS, WIDTH, WIDTH), torch.float32)
 
 
 @pytest.mark.parametrize("width", [6, 16], ids=["less than a page", "whole pages"])
 def test_a_place_let_go_is_nought_for_the_next(width: int) -> None:
-    maker = BlockSlots(3, LayerShape(HEADS, width, width))
+    maker = BlockSlots(3, LayerShape(HEADS, width, width), torch.float32)
     kept, mine = maker.open(70), maker.open(70)
     for slot in (kept, mine):
         slot.key_block.fill_(7.0)

@@ -1,0 +1,66 @@
+"""Having the engine's functions compiled before a worker needs them.
+
+A worker reads what was compiled beside the source and can write nothing there, so the portal has it done: by a process
+without a checkpoint, once for each version of the source, of Numba and of the processor (decision 57).
+"""
+
+import hashlib
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+_log = logging.getLogger(__name__)
+
+_COMPILED: Final = "model_access.engine.row_kernels"
+_LONGEST_S: Final = 300
+_CPU: Final = Path("/proc/cpuinfo")
+
+_lock = threading.Lock()
+_seen_to: set[Path] = set()
+
+
+def keep_compiled() -> None:
+    """Compile what is not kept for this source, Numba and processor; takes a quarter of a minute, once.
+
+    Where nothing can be kept, each worker compiles for itself.
+    """
+    source = _source()
+    mark = source.parent / "__pycache__" / f"{source.stem}.{_fingerprint(source)}.kept"
+    with _lock:
+        if mark in _seen_to or mark.exists():
+            return
+        _seen_to.add(mark)
+        _log.info("compiling the engine's functions for this processor")
+        try:
+            subprocess.run(  # noqa: S603 - our own module, by this interpreter
+                [sys.executable, "-m", _COMPILED],
+                check=True,
+                timeout=_LONGEST_S,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                cwd=source.parents[2],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            mark.touch()
+        except (OSError, subprocess.SubprocessError) as error:
+            _log.warning("the engine's functions are not kept compiled: %s", type(error).__name__)
+
+
+def _source() -> Path:
+    found = importlib.util.find_spec(_COMPILED.rpartition(".")[0])
+    assert found is not None and found.origin is not None  # noqa: S101, PT018 - it is in this package
+    return Path(found.origin).with_name(f"{_COMPILED.rpartition('.')[2]}.py")
+
+
+def _fingerprint(source: Path) -> str:
+    told = _CPU.read_text().splitlines() if _CPU.exists() else []
+    features = next((line for line in told if line.startswith("flags")), "")
+    parts = (source.read_text(), version("numba"), sys.version, features)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

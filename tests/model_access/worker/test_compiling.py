@@ -1,0 +1,72 @@
+"""What the engine needs compiled is there before a worker starts, and is made once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model_access.worker import compiling
+from model_access.worker.compiling import keep_compiled
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another source, for which nothing is kept yet."""
+    (tmp_path / "a" / "b" / "__pycache__").mkdir(parents=True)
+    source = tmp_path / "a" / "b" / "row_kernels.py"
+    source.write_text("a source of its own")
+    monkeypatch.setattr(compiling, "_source", lambda: source)
+    return source
+
+
+def marks(source: Path) -> list[Path]:
+    return list((source.parent / "__pycache__").glob("*.kept"))
+
+
+def test_it_is_done_once_for_each_source(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+    keep_compiled()
+    keep_compiled()
+    assert asked == [[sys.executable, "-m", "model_access.engine.row_kernels"]]
+    assert len(marks(source)) == 1
+    source.write_text("another")
+    keep_compiled()
+    assert len(asked) == len(marks(source)) == 2
+
+
+def test_another_process_finds_it_done(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+    keep_compiled()
+    monkeypatch.setattr(compiling, "_seen_to", set())
+    keep_compiled()
+    assert len(asked) == len(marks(source)) == 1
+
+
+@pytest.mark.parametrize("error", [OSError("full"), subprocess.TimeoutExpired("python", 1)])
+def test_where_nothing_can_be_kept_workers_start_all_the_same(
+    source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(subprocess, "run", fails)
+    keep_compiled()
+    assert marks(source) == []
+    assert type(error).__name__ in caplog.text
+
+
+def test_the_engine_s_own_are_kept_beside_their_source() -> None:
+    import model_access.engine.row_kernels as row_kernels
+
+    keep_compiled()
+    kept = {path.name.split(".")[1].split("-")[0] for path in _beside(row_kernels.__file__).glob("row_kernels.*.nbi")}
+    assert kept == {"whole_numbers", "scale_and_add", "scale_add_and_gelu", "attend"}
+    assert not any(function.stats.cache_misses for function in (row_kernels.attend, row_kernels.whole_numbers))
+
+
+def _beside(source: str | None) -> Path:
+    assert source is not None
+    return Path(source).parent / "__pycache__"
