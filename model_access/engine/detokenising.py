@@ -17,10 +17,8 @@ class Detokeniser:
 
     def __init__(self, decode: Decode, context: Sequence[int] = ()) -> None:
         self._decode = decode
-        self._window = list(context[-_CONTEXT_TOKENS:])
-        if decode(self._window).endswith(_REPLACEMENT) if self._window else False:
-            self._window = []  # the context breaks off inside a character: what follows cannot be told from it
-        self._shown = len(self._window)
+        self._window = list(context)
+        self._advance()
 
     def feed(self, token: int) -> str:
         """Take one token; the text that is now certain."""
@@ -40,11 +38,13 @@ class Detokeniser:
     def _fresh(self) -> str:
         if self._shown == len(self._window):
             return ""
-        before = self._decode(self._window[: self._shown]) if self._shown else ""
-        return self._decode(self._window)[len(before) :]
+        return self._decode(self._window)[len(self._before) :]
 
     def _advance(self) -> None:
-        self._window = self._window[-_CONTEXT_TOKENS:] if self._window else []
+        """All of the window has been shown, and so much of it stays as what comes next is decoded after."""
+        self._window = self._window[-_CONTEXT_TOKENS:]
+        self._before = self._decode(self._window) if self._window else ""
+        if self._before.endswith(_REPLACEMENT):
+            # It breaks off inside a character: what follows cannot be told from it.
+            self._window, self._before = [], ""
         self._shown = len(self._window)
-        if self._window and self._decode(self._window).endswith(_REPLACEMENT):
-            self._window, self._shown = [], 0

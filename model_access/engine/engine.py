@@ -306,7 +306,8 @@ class Engine:
             temperature=request.temperature,
             top_p=request.top_p,
             top_k=request.top_k,
-            u=uniform(request.seed, choice.index, len(choice.generated)),
+            # The most likely token is taken without a draw, which would cost more than all the rest of this.
+            u=uniform(request.seed, choice.index, len(choice.generated)) if request.temperature else 0.0,
         )
         judged = request.logprobs is not None or row.unit.contest is not None
         score = token_scores(logits, (token,), request.logprobs or 0)[0] if judged else None
