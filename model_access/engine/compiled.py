@@ -33,7 +33,8 @@ _RELAXED: Final[dict[str, Any]] = {"error_model": "numpy", "fastmath": {"reassoc
 def compiled(*signatures: str) -> Callable[[Callable[..., None]], Any]:
     """Compile a function for exactly the types of ``signatures``; its ``numba.prange`` is shared among threads.
 
-    Every operation rounds by itself. What is kept is known by the source file, so all that it calls belongs there too.
+    Called with any other, it raises TypeError. Every operation rounds by itself. What is kept is known by the source
+    file, so all that it calls belongs there too.
     """
 
     def decorate(function: Callable[..., None]) -> Any:
@@ -43,6 +44,8 @@ def compiled(*signatures: str) -> Callable[[Callable[..., None]], Any]:
         for signature in signatures:
             with suppress(OSError):  # by then it is compiled, and only keeping it failed
                 dispatcher.compile(signature)
+        # Another type is a mistake; it would be compiled on the spot, where the sandbox kills whoever tries.
+        dispatcher.disable_compile()
         return dispatcher
 
     return decorate

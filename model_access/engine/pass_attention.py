@@ -84,10 +84,10 @@ class PassAttention:
         rows, width = len(projected), projected.shape[1] // 3
         mixed = torch.empty((rows, width))
         if self._singles:
-            given, out = projected.numpy(), mixed.numpy()
+            given, out, scale = projected.numpy(), mixed.numpy(), np.float32(self._scale)
             for singles in self._singles:
                 where = (singles.cells, layer, singles.places, singles.positions)
-                attend_single_tokens(given[singles.rows], *where, self._scale, out[singles.rows])
+                attend_single_tokens(given[singles.rows], *where, scale, out[singles.rows])
         for long in self._long:
             query, key, value = projected[long.rows].view(-1, 3, self._heads, width // self._heads).permute(1, 2, 0, 3)
             long.own_keys[layer].copy_(key)

@@ -56,7 +56,7 @@ def attended(
     held = (cells if cells.dtype is torch.float32 else cells.view(torch.uint16)).numpy()
     mixed = torch.full((len(rows), width), torch.nan)
     where = (np.array(places, np.int64), np.array(positions, np.int64))
-    attend(rows.numpy(), held, layer, *where, cells.shape[-1] ** -0.5, mixed.numpy())
+    attend(rows.numpy(), held, layer, *where, np.float32(cells.shape[-1] ** -0.5), mixed.numpy())
     return mixed
 
 
@@ -94,6 +94,14 @@ def test_a_row_is_the_same_alone(positions: list[int], seed: int, data: st.DataO
     together = attended(rows, cells.clone(), 0, list(range(count)), positions)
     at = data.draw(st.integers(0, count - 1))
     assert torch.equal(attended(rows[at : at + 1], cells, 0, [at], positions[at : at + 1])[0], together[at])
+
+
+def test_nothing_is_compiled_once_all_is() -> None:
+    """In a worker's sandbox it could not be."""
+    rows = np.ones((1, 3), np.float64)
+    with pytest.raises(TypeError, match="No matching definition"):
+        whole_numbers(rows, rows, rows[0])
+    assert len(attend.signatures) == 2
 
 
 def test_likenesses_of_any_size_are_borne() -> None:
