@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -48,9 +49,11 @@ def keep_compiled() -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            mark.touch()
         except (OSError, subprocess.SubprocessError) as error:
             _log.warning("the engine's functions are not kept compiled: %s", type(error).__name__)
+            return
+        with suppress(OSError):  # then the next portal asks again, and finds it done
+            mark.touch()
 
 
 def _source() -> Path:

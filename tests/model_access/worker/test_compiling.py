@@ -58,6 +58,16 @@ def test_where_nothing_can_be_kept_workers_start_all_the_same(
     assert type(error).__name__ in caplog.text
 
 
+def test_a_portal_that_may_not_write_there_asks_and_is_content(
+    source: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (source.parent / "__pycache__").rmdir()
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+    keep_compiled()
+    assert marks(source) == []
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 def test_the_engine_s_own_are_kept_beside_their_source() -> None:
     import model_access.engine.row_kernels as row_kernels
 
