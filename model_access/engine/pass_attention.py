@@ -105,6 +105,8 @@ def _block_of_single(segment: Segment) -> Any:
 
 
 def _of_block(block: Any, segments: Sequence[Segment], first: int) -> _Singles:
+    if max(segment.start for segment in segments) >= block.capacity:
+        raise IndexError("A token has no cell in its slot.")  # compiled functions do not look
     return _Singles(
         rows=slice(first, first + len(segments)),
         cells=block.array,

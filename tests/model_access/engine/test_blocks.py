@@ -93,6 +93,13 @@ def test_a_single_token_sees_what_is_there_and_itself() -> None:
     assert torch.allclose(found.view(HEADS, 1, WIDTH), exact, atol=1e-6)
 
 
+def test_a_token_beyond_its_slot_is_refused() -> None:
+    slot = slots().open(64)
+    assert attended([Segment(slot, 63, [0], 1)], torch.ones(1, 48)).isfinite().all()
+    with pytest.raises(IndexError, match="no cell"):
+        attended([Segment(slot, 64, [0], 1)], torch.ones(1, 48))
+
+
 @given(st.lists(st.tuples(st.integers(0, 150), st.integers(1, 3)), min_size=1, max_size=9))
 def test_wanted_rows_come_back_in_the_order_asked_for(shapes: list[tuple[int, int]]) -> None:
     maker = slots()
