@@ -38,9 +38,7 @@ def compiled(*signatures: str) -> Callable[[Callable[..., None]], Any]:
     """
 
     def decorate(function: Callable[..., None]) -> Any:
-        dispatcher: Any = numba.njit(parallel=True, nogil=True, error_model="numpy", fastmath=False, cache=True)(
-            function
-        )
+        dispatcher: Any = numba.njit(parallel=True, nogil=True, cache=True, **_STRICT)(function)
         for signature in signatures:
             with suppress(OSError):  # by then it is compiled, and only keeping it failed
                 dispatcher.compile(signature)

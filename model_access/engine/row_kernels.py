@@ -13,7 +13,7 @@ from numba.extending import overload
 from model_access.engine.compiled import compiled, within
 
 INT8_MOST = np.float32(127)
-LEAST = np.float32(1e-30)
+_LEAST = np.float32(1e-30)
 """A row no number of which is larger counts as nought; 127 divided by it can still be told."""
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 """All bits but the sign: of two magnitudes the larger has the larger bits (IEEE 754)."""
@@ -59,7 +59,7 @@ def whole_numbers(rows, whole, largest):  # type: ignore[no-untyped-def]  # comp
         most = np.int32(0)
         for at in range(len(bits)):
             most = max(most, np.int32(bits[at] & _MAGNITUDE))
-        magnitude = max(np.int32(most).view(np.float32), LEAST)
+        magnitude = max(np.int32(most).view(np.float32), _LEAST)
         largest[row] = magnitude
         factor = INT8_MOST / magnitude
         for at in range(len(bits)):
