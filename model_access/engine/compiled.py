@@ -14,9 +14,19 @@ import torch
 from numba.core import config
 from numba.core.caching import InTreeCacheLocator
 
+from model_access.engine import sources
+
 
 class Beside(InTreeCacheLocator):  # type: ignore[misc]  # numba has no types
-    """Where compiled functions are kept: beside their source, also where that can only be read."""
+    """Where compiled functions are kept: beside their source, also where that can only be read.
+
+    They are known by all files of such functions there, since they call one another's.
+    """
+
+    def get_source_stamp(self) -> tuple[tuple[float, int], ...]:
+        """When each was last changed, and its size."""
+        found = (source.stat() for source in sources(Path(self._py_file).parent))
+        return tuple((stat.st_mtime, stat.st_size) for stat in found)
 
     def ensure_cache_path(self) -> None:
         """Make the folder if that can be done; what cannot be kept there is compiled in each process anew."""
@@ -33,8 +43,8 @@ _RELAXED: Final[dict[str, Any]] = {"error_model": "numpy", "fastmath": {"reassoc
 def compiled(*signatures: str) -> Callable[[Callable[..., None]], Any]:
     """Compile a function for exactly the types of ``signatures``; its ``numba.prange`` is shared among threads.
 
-    Called with any other, it raises TypeError. Every operation rounds by itself. What is kept is known by the source
-    file, so all that it calls belongs there too.
+    Called with any other, it raises TypeError. Every operation rounds by itself. What it calls belongs into a file of
+    such functions too: what is kept is known by these.
     """
 
     def decorate(function: Callable[..., None]) -> Any:

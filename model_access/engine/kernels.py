@@ -11,10 +11,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.functional import gelu, linear
 
 from model_access.build import Precision, Products
+from model_access.engine.byte_kernels import is_offered, multiply, panels_of
 from model_access.engine.row_kernels import INT8_MOST, scale_add_and_gelu, scale_and_add, whole_numbers
 
 Product = Callable[[torch.Tensor], torch.Tensor]
@@ -119,7 +121,7 @@ class _Int8:
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, with_gelu: bool) -> None:
         self._bias = torch.zeros(len(weight)).numpy() if bias is None else bias.float().contiguous().numpy()
-        self._finish = scale_add_and_gelu if with_gelu else scale_and_add
+        self._with_gelu = with_gelu
         weight = weight.float()
         most = 2 ** (self.weight_bits - 1) - 1
         scales = weight.abs().amax(1).clamp_min(_TINY) / most
@@ -131,7 +133,8 @@ class _Int8:
         whole, largest = torch.empty_like(rows), torch.empty(len(rows))
         whole_numbers(rows.numpy(), whole.numpy(), largest.numpy())
         result = self._sums(whole)
-        self._finish(result.numpy(), largest.numpy(), self._bias)
+        finish = scale_add_and_gelu if self._with_gelu else scale_and_add
+        finish(result.numpy(), largest.numpy(), self._bias)
         return result
 
     def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
@@ -141,6 +144,26 @@ class _Int8:
     def _sums(self, rows: torch.Tensor) -> torch.Tensor:
         """Products of float32 rows of whole numbers, at most 127, with the weight: exact, made float32, scaled."""
         raise NotImplementedError
+
+
+class VnniInt8(_Int8):
+    """Our own, from the bytes of a row to its finished numbers in one call, by the instruction for such sums."""
+
+    name = "vnni"
+
+    def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
+        if not is_offered():
+            raise NotImplementedError
+        self._outputs, self._panels = len(weight), panels_of(weight)
+        spare = len(self._panels.starts) - self._outputs
+        self._scales, self._bias = np.pad(scales.numpy(), (0, spare)), np.pad(self._bias, (0, spare))
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        result = torch.empty(len(rows), self._outputs)
+        held = self._panels
+        whole = rows.float().contiguous().numpy()
+        multiply(whole, held.bytes_, held.starts, self._scales, self._bias, self._with_gelu, result.numpy())
+        return result
 
 
 class OneDnnInt8(_Int8):
@@ -236,9 +259,9 @@ def float_works(kind: type[PackedFloat | WidenedFloat], dtype: torch.dtype) -> b
 @cache
 def int8_kind() -> type[_Int8]:
     """How int8 products are computed here: always in the same way on one machine, so that answers repeat."""
-    preferred: tuple[type[_Int8], ...] = (FbgemmInt8, OneDnnInt8, FbgemmInt7)
+    preferred: tuple[type[_Int8], ...] = (VnniInt8, FbgemmInt8, OneDnnInt8, FbgemmInt7)
     if torch.cpu._is_amx_tile_supported():  # noqa: SLF001 - private to torch; there is a fallback
-        preferred = (OneDnnInt8, FbgemmInt8, FbgemmInt7)
+        preferred = (OneDnnInt8, VnniInt8, FbgemmInt8, FbgemmInt7)
     return next((kind for kind in preferred if int8_works(kind)), PlainInt8)
 
 

@@ -5,7 +5,6 @@ without a checkpoint, once for each version of the source, of Numba and of the p
 """
 
 import hashlib
-import importlib.util
 import logging
 import os
 import subprocess
@@ -16,9 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from model_access import engine
+from model_access.engine import sources
+
 _log = logging.getLogger(__name__)
 
-_COMPILED: Final = "model_access.engine.row_kernels"
+_FOLDER: Final = Path(engine.__file__).parent
 _LONGEST_S: Final = 300
 _CPU: Final = Path("/proc/cpuinfo")
 
@@ -31,8 +33,8 @@ def keep_compiled() -> None:
 
     Where nothing can be kept, each worker compiles for itself.
     """
-    source = _source()
-    mark = source.parent / "__pycache__" / f"{source.stem}.{_fingerprint(source)}.kept"
+    sought = sources(_FOLDER)
+    mark = _FOLDER / "__pycache__" / f"compiled.{_fingerprint(sought)}.kept"
     with _lock:
         if mark in _seen_to or mark.exists():
             return
@@ -40,11 +42,11 @@ def keep_compiled() -> None:
         _log.info("compiling the engine's functions for this processor")
         try:
             subprocess.run(  # noqa: S603 - our own module, by this interpreter
-                [sys.executable, "-m", _COMPILED],
+                [sys.executable, "-c", f"import {', '.join(f'{engine.__name__}.{source.stem}' for source in sought)}"],
                 check=True,
                 timeout=_LONGEST_S,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                cwd=source.parents[2],
+                cwd=_FOLDER.parents[1],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -56,14 +58,8 @@ def keep_compiled() -> None:
             mark.touch()
 
 
-def _source() -> Path:
-    found = importlib.util.find_spec(_COMPILED.rpartition(".")[0])
-    assert found is not None and found.origin is not None  # noqa: S101, PT018 - it is in this package
-    return Path(found.origin).with_name(f"{_COMPILED.rpartition('.')[2]}.py")
-
-
-def _fingerprint(source: Path) -> str:
+def _fingerprint(sought: list[Path]) -> str:
     told = _CPU.read_text().splitlines() if _CPU.exists() else []
     features = next((line for line in told if line.startswith("flags")), "")
-    parts = (source.read_text(), version("numba"), sys.version, features)
+    parts = (*(source.read_text() for source in sought), version("numba"), sys.version, features)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

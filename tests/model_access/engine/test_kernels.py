@@ -13,6 +13,7 @@ from model_access.engine.kernels import (
     PlainFloat,
     PlainInt7,
     PlainInt8,
+    VnniInt8,
     WidenedFloat,
     float_kind,
     int8_kind,
@@ -52,7 +53,7 @@ def test_a_product_is_near_the_exact_one(precision: Precision, allowed: float) -
     assert float(error) <= allowed * float(exact.abs().max())
 
 
-INT8 = [OneDnnInt8, FbgemmInt8, PlainInt8, FbgemmInt7, PlainInt7]
+INT8 = [VnniInt8, OneDnnInt8, FbgemmInt8, PlainInt8, FbgemmInt7, PlainInt7]
 
 
 @pytest.mark.parametrize("kind", INT8)
@@ -91,7 +92,7 @@ def test_a_missing_operator_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise AttributeError("no such operator")
 
-    for name in ("PackedFloat.__init__", "OneDnnInt8._hold", "FbgemmInt8._hold"):
+    for name in ("PackedFloat.__init__", "OneDnnInt8._hold", "FbgemmInt8._hold", "VnniInt8._hold"):
         monkeypatch.setattr(f"model_access.engine.kernels.{name}", missing)
     caches = (float_kind, int8_kind)
     for asked in caches:

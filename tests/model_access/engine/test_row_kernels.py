@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
-from model_access.engine.row_kernels import attend, scale_add_and_gelu, scale_and_add, whole_numbers
+from model_access.engine.row_kernels import scale_add_and_gelu, scale_and_add, whole_numbers
 
 COUNTS = st.integers(1, 9)
 WIDTHS = st.integers(1, 70)

@@ -12,12 +12,13 @@ from model_access.worker.compiling import keep_compiled
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Another source, for which nothing is kept yet."""
-    (tmp_path / "a" / "b" / "__pycache__").mkdir(parents=True)
-    source = tmp_path / "a" / "b" / "row_kernels.py"
-    source.write_text("a source of its own")
-    monkeypatch.setattr(compiling, "_source", lambda: source)
-    return source
+    """One of two other sources, for which nothing is kept yet."""
+    folder = tmp_path / "a" / "b"
+    (folder / "__pycache__").mkdir(parents=True)
+    for name in ("some_kernels.py", "other_kernels.py", "not_compiled.py"):
+        (folder / name).write_text("a source of its own")
+    monkeypatch.setattr(compiling, "_FOLDER", folder)
+    return folder / "some_kernels.py"
 
 
 def marks(source: Path) -> list[Path]:
@@ -29,8 +30,12 @@ def test_it_is_done_once_for_each_source(source: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
     keep_compiled()
     keep_compiled()
-    assert asked == [[sys.executable, "-m", "model_access.engine.row_kernels"]]
+    imports = "import model_access.engine.other_kernels, model_access.engine.some_kernels"
+    assert asked == [[sys.executable, "-c", imports]]
     assert len(marks(source)) == 1
+    source.with_name("not_compiled.py").write_text("another")
+    keep_compiled()
+    assert len(asked) == 1
     source.write_text("another")
     keep_compiled()
     assert len(asked) == len(marks(source)) == 2
@@ -69,16 +74,22 @@ def test_a_portal_that_may_not_write_there_asks_and_is_content(
 
 
 COMPILED_ANEW = """
-from model_access.engine import row_kernels
-for name in ("whole_numbers", "scale_and_add", "scale_add_and_gelu", "attend"):
-    print(name, sum(getattr(row_kernels, name).stats.cache_misses.values()))
+from model_access.engine import attention_kernels, byte_kernels, row_kernels
+for module in (attention_kernels, byte_kernels, row_kernels):
+    for name, found in vars(module).items():
+        if hasattr(found, "stats") and found.stats.cache_path:
+            print(module.__name__, name, sum(found.stats.cache_misses.values()))
 """
 
 
 def test_another_process_loads_the_engine_s_own_and_compiles_nothing() -> None:
-    import model_access.engine.row_kernels  # noqa: F401 - whoever does it first compiles
+    import model_access.engine.kernels
+    import model_access.engine.pass_attention  # noqa: F401 - whoever does it first compiles
 
     ended = subprocess.run(
         [sys.executable, "-c", COMPILED_ANEW], check=True, capture_output=True, text=True, timeout=120
     )
-    assert ended.stdout.split("\n") == ["whole_numbers 0", "scale_and_add 0", "scale_add_and_gelu 0", "attend 0", ""]
+    found = dict(line.rsplit(" ", 1) for line in ended.stdout.splitlines())
+    names = {line.rsplit(" ", 1)[1] for line in found}
+    assert names == {"attend", "multiply", "whole_numbers", "scale_and_add", "scale_add_and_gelu"}
+    assert set(found.values()) == {"0"}
