@@ -1,40 +1,12 @@
 """Attention of single tokens, each over its own slot."""
 
-from typing import Any
-
 import numpy as np
-from numba import float32, prange, types
-from numba.extending import overload
+from numba import float32, prange
 
 from model_access.engine.compiled import compiled, within
-from model_access.engine.row_kernels import LOWEST_POWER, MAGNITUDE, exponential
+from model_access.engine.row_kernels import LOWEST_POWER, MAGNITUDE, as_kept, exponential, widened
 
 _LOWEST_INT, _ALL_BUT_SIGN = np.int32(-(1 << 31)), np.int32(31)
-
-
-def _number(kept: Any) -> Any:
-    """A number as it is kept in a slot, as float32. bfloat16 is the upper half of one, and held as uint16 here."""
-
-
-def _as_kept(number: Any, cells: Any) -> Any:
-    """A float32 as ``cells`` keep it: to bfloat16 it is rounded to the nearest, to the even one of two (IEEE 754)."""
-
-
-@overload(_number)
-def _number_of(kept):  # type: ignore[no-untyped-def]  # numba compares names and annotations
-    if kept == types.uint16:
-        return lambda kept: np.int32(np.int32(kept) << np.int32(16)).view(np.float32)
-    return lambda kept: kept
-
-
-@overload(_as_kept)
-def _as_kept_in(number, cells):  # type: ignore[no-untyped-def]  # compiled for what is given
-    def rounded(number, cells):  # type: ignore[no-untyped-def]  # as above
-        bits = np.float32(number).view(np.uint32)
-        odd = np.uint32(bits >> np.uint32(16)) & np.uint32(1)
-        return np.uint16(np.uint32(bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
-
-    return rounded if cells.dtype == types.uint16 else lambda number, cells: number
 
 
 @within(sums_in_any_order=True)
@@ -45,15 +17,15 @@ def _likenesses(query, keys, found):  # type: ignore[no-untyped-def]  # as above
         one, two, three, four = float32(0), float32(0), float32(0), float32(0)
         for part in range(len(query)):
             asked = query[part]
-            one += asked * _number(keys[cell, part])
-            two += asked * _number(keys[cell + 1, part])
-            three += asked * _number(keys[cell + 2, part])
-            four += asked * _number(keys[cell + 3, part])
+            one += asked * widened(keys[cell, part])
+            two += asked * widened(keys[cell + 1, part])
+            three += asked * widened(keys[cell + 2, part])
+            four += asked * widened(keys[cell + 3, part])
         found[cell], found[cell + 1], found[cell + 2], found[cell + 3] = one, two, three, four
     for cell in range(fours, len(found)):
         one = float32(0)
         for part in range(len(query)):
-            one += query[part] * _number(keys[cell, part])
+            one += query[part] * widened(keys[cell, part])
         found[cell] = one
 
 
@@ -82,15 +54,15 @@ def _mixture(weights, values, result):  # type: ignore[no-untyped-def]  # as abo
         one, two, three, four = weights[cell], weights[cell + 1], weights[cell + 2], weights[cell + 3]
         for part in range(len(result)):
             result[part] += (
-                one * _number(values[cell, part])
-                + two * _number(values[cell + 1, part])
-                + three * _number(values[cell + 2, part])
-                + four * _number(values[cell + 3, part])
+                one * widened(values[cell, part])
+                + two * widened(values[cell + 1, part])
+                + three * widened(values[cell + 2, part])
+                + four * widened(values[cell + 3, part])
             )
     for cell in range(fours, len(weights)):
         one = weights[cell]
         for part in range(len(result)):
-            result[part] += one * _number(values[cell, part])
+            result[part] += one * widened(values[cell, part])
 
 
 _ATTEND = "void(float32[:,::1], {}[:,:,:,:,:,::1], int64, int64[::1], int64[::1], float32, float32[:,::1])"
@@ -111,8 +83,8 @@ def attend(projected, cells, layer, places, positions, scale, mixed):  # type: i
         own, first = positions[row], head * size
         keys, values = cells[places[row], layer, 0, head], cells[places[row], layer, 1, head]
         for part in range(size):
-            keys[own, part] = _as_kept(projected[row, width + first + part], cells)
-            values[own, part] = _as_kept(projected[row, 2 * width + first + part], cells)
+            keys[own, part] = as_kept(projected[row, width + first + part], cells)
+            values[own, part] = as_kept(projected[row, 2 * width + first + part], cells)
         weights = np.empty(own + 1, np.float32)
         _likenesses(projected[row, first : first + size], keys, weights)
         _softmax(weights, scale)

@@ -13,6 +13,7 @@ import numba
 import torch
 from numba.core import config
 from numba.core.caching import InTreeCacheLocator
+from numba.core.registry import cpu_target
 
 from model_access.engine import sources
 
@@ -40,14 +41,22 @@ _STRICT: Final[dict[str, Any]] = {"error_model": "numpy", "fastmath": False}
 _RELAXED: Final[dict[str, Any]] = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
 
 
+def processor_has(feature: str) -> bool:
+    """Whether what is compiled may use a feature of the processor, by LLVM's name for it."""
+    features: str = cpu_target.target_context.codegen().magic_tuple()[2]
+    return f"+{feature}" in features.split(",")
+
+
 def compiled(*signatures: str) -> Callable[[Callable[..., None]], Any]:
     """Compile a function for exactly the types of ``signatures``; its ``numba.prange`` is shared among threads.
 
-    Called with any other, it raises TypeError. Every operation rounds by itself. What it calls belongs into a file of
-    such functions too: what is kept is known by these.
+    Called with any other, it raises TypeError; without any, which is for another processor, NotImplementedError. Every
+    operation rounds by itself. What it calls belongs into a file of such functions too: what is kept is known by these.
     """
 
     def decorate(function: Callable[..., None]) -> Any:
+        if not signatures:
+            return _not_here
         dispatcher: Any = numba.njit(parallel=True, nogil=True, cache=True, **_STRICT)(function)
         for signature in signatures:
             with suppress(OSError):  # by then it is compiled, and only keeping it failed
@@ -57,6 +66,10 @@ def compiled(*signatures: str) -> Callable[[Callable[..., None]], Any]:
         return dispatcher
 
     return decorate
+
+
+def _not_here(*_: object) -> None:
+    raise NotImplementedError
 
 
 def within(*, sums_in_any_order: bool = False) -> Callable[[Callable[..., Any]], Any]:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn.functional import gelu, linear
 
 from model_access.build import Precision, Products
-from model_access.engine.byte_kernels import is_offered, multiply, panels_of
+from model_access.engine.byte_kernels import byte_panels, multiply_bytes
+from model_access.engine.float_kernels import float_panels, multiply_floats
 from model_access.engine.row_kernels import INT8_MOST, scale_add_and_gelu, scale_and_add, whole_numbers
+from model_access.engine.tile_kernels import COLUMNS
 
 Product = Callable[[torch.Tensor], torch.Tensor]
 """From (rows, in) to (rows, out). Takes float32, or what another product gave; gives float32 or bfloat16."""
@@ -78,20 +79,19 @@ class PackedFloat:
         return result
 
 
-class WidenedFloat:
-    """Products of bfloat16 numbers as float32 ones, where the processor multiplies nothing shorter.
+class FmaFloat:
+    """Our own: rows and weights are rounded to the weight's format, and sums are float32 whichever it is."""
 
-    Numbers are rounded where bfloat16 is, and only sums are taken in another order. Weights take twice the memory.
-    """
-
-    name = "onednn widened"
+    name = "fma"
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, with_gelu: bool) -> None:
-        self._dtype = weight.dtype
-        self._wide = PackedFloat(weight.float(), None if bias is None else bias.float(), with_gelu)
+        self._outputs, self._panels, self._with_gelu = len(weight), float_panels(weight), with_gelu
+        self._bias = _filled_up(bias, len(weight))
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        return self._wide(rows.to(self._dtype).float()).to(self._dtype)
+        result = torch.empty(len(rows), self._outputs)
+        multiply_floats(rows.float().contiguous().numpy(), self._panels, self._bias, self._with_gelu, result.numpy())
+        return result
 
 
 class PlainFloat:
@@ -152,17 +152,18 @@ class VnniInt8(_Int8):
     name = "vnni"
 
     def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
-        if not is_offered():
-            raise NotImplementedError
-        self._outputs, self._panels = len(weight), panels_of(weight)
-        spare = len(self._panels.starts) - self._outputs
-        self._scales, self._bias = np.pad(scales.numpy(), (0, spare)), np.pad(self._bias, (0, spare))
+        self._outputs, self._panels = len(weight), byte_panels(weight)
+        self._scales, self._bias = (
+            _filled_up(scales, len(weight)),
+            _filled_up(torch.from_numpy(self._bias), len(weight)),
+        )
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         result = torch.empty(len(rows), self._outputs)
-        held = self._panels
-        whole = rows.float().contiguous().numpy()
-        multiply(whole, held.bytes_, held.starts, self._scales, self._bias, self._with_gelu, result.numpy())
+        multiply_bytes(
+            *(rows.float().contiguous().numpy(), self._panels.held, self._panels.starts, self._scales, self._bias),
+            *(self._with_gelu, result.numpy()),
+        )
         return result
 
 
@@ -235,20 +236,30 @@ class PlainInt7(PlainInt8):
     weight_bits = FbgemmInt7.weight_bits
 
 
+def _filled_up(numbers: torch.Tensor | None, outputs: int) -> Any:
+    """One number for each output of whole panels, nought where there is none."""
+    filled = torch.zeros(-(-outputs // COLUMNS) * COLUMNS)
+    if numbers is not None:
+        filled[:outputs] = numbers
+    return filled.numpy()
+
+
 def plain_of(kind: type[_Int8]) -> type[_Int8]:
     """The plain kind that gives the same bits."""
     return next(plain for plain in (PlainInt8, PlainInt7) if plain.weight_bits == kind.weight_bits)
 
 
 @cache
-def float_kind(dtype: torch.dtype) -> type[PackedFloat | WidenedFloat | PlainFloat]:
-    """How products of that format are computed here."""
-    preferred: tuple[type[PackedFloat | WidenedFloat], ...] = (PackedFloat, WidenedFloat)
+def float_kind(dtype: torch.dtype) -> type[PackedFloat | FmaFloat | PlainFloat]:
+    """How products of that format are computed here: ours, unless the processor multiplies bfloat16 itself."""
+    preferred: tuple[type[PackedFloat | FmaFloat], ...] = (FmaFloat, PackedFloat)
+    if dtype is torch.bfloat16:
+        preferred = (PackedFloat, FmaFloat)
     return next((kind for kind in preferred if float_works(kind, dtype)), PlainFloat)
 
 
-def float_works(kind: type[PackedFloat | WidenedFloat], dtype: torch.dtype) -> bool:
-    """Whether oneDNN's packed product is there and computes what it should."""
+def float_works(kind: type[PackedFloat | FmaFloat], dtype: torch.dtype) -> bool:
+    """Whether a product is there and computes what it should."""
     weight = torch.linspace(-1, 1, 64 * 96).view(64, 96).to(dtype)
     rows = torch.linspace(1, -1, 5 * 96).view(5, 96)
     return _agrees(

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from model_access.engine.attention import attend
+from model_access.engine.attention_kernels import attend as attend_single_tokens
 from model_access.engine.compiled import as_many_threads_as_torch
 from model_access.engine.decoder import Segment
-from model_access.engine.attention_kernels import attend as attend_single_tokens
 
 
 def side_by_side(segments: Sequence[Segment]) -> tuple[list[Segment], Callable[[list[int]], list[int]]]:

@@ -4,8 +4,11 @@ A row's numbers are computed from that row alone, by the same instructions whoev
 float32 unless said otherwise, and lie row after row without gaps.
 """
 
+from typing import Any
+
 import numpy as np
-from numba import float32, prange
+from numba import float32, prange, types
+from numba.extending import overload
 
 from model_access.engine.compiled import compiled, within
 
@@ -24,6 +27,31 @@ LOWEST_POWER, HIGHEST_POWER = np.float32(-87), np.float32(87)
 """e to the power of what lies between is an ordinary float32."""
 _TANH_SLOPE = np.float32(-2 * (2 / np.pi) ** 0.5)
 _CUBE = np.float32(0.044715)
+
+
+def widened(kept: Any) -> Any:
+    """A number as it is kept, as float32. bfloat16 is the upper half of one, and held as uint16 here."""
+
+
+def as_kept(number: Any, among: Any) -> Any:
+    """A float32 as an array keeps it: to bfloat16 it is rounded to the nearest, to the even one of two (IEEE 754)."""
+
+
+@overload(widened)
+def _widened(kept):  # type: ignore[no-untyped-def]  # numba compares names and annotations
+    if kept == types.uint16:
+        return lambda kept: np.int32(np.int32(kept) << np.int32(16)).view(np.float32)
+    return lambda kept: kept
+
+
+@overload(as_kept)
+def _as_kept(number, among):  # type: ignore[no-untyped-def]  # compiled for what is given
+    def rounded(number, among):  # type: ignore[no-untyped-def]  # as above
+        bits = np.float32(number).view(np.uint32)
+        odd = np.uint32(bits >> np.uint32(16)) & np.uint32(1)
+        return np.uint16(np.uint32(bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+
+    return rounded if among.dtype == types.uint16 else lambda number, among: number
 
 
 @within()

@@ -1,5 +1,9 @@
 """Packed products against plain ones, and each row against its neighbours."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,13 +13,14 @@ from model_access.build import Precision, Products
 from model_access.engine.kernels import (
     FbgemmInt7,
     FbgemmInt8,
+    FmaFloat,
     OneDnnInt8,
     PlainFloat,
     PlainInt7,
     PlainInt8,
     VnniInt8,
-    WidenedFloat,
     float_kind,
+    float_works,
     int8_kind,
     int8_works,
     plain_of,
@@ -92,7 +97,7 @@ def test_a_missing_operator_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise AttributeError("no such operator")
 
-    for name in ("PackedFloat.__init__", "OneDnnInt8._hold", "FbgemmInt8._hold", "VnniInt8._hold"):
+    for name in ("PackedFloat.__init__", "OneDnnInt8._hold", "FbgemmInt8._hold", "VnniInt8._hold", "FmaFloat.__init__"):
         monkeypatch.setattr(f"model_access.engine.kernels.{name}", missing)
     caches = (float_kind, int8_kind)
     for asked in caches:
@@ -117,10 +122,57 @@ def test_seven_bits_of_a_weight_leave_no_sum_that_is_cut_off(inputs: int, weight
     assert torch.allclose(found, torch.full((2, 3), weight * row * inputs), rtol=1e-6)
 
 
-def test_widened_bfloat16_rounds_where_bfloat16_does() -> None:
-    weight, bias = matrix(31, 48, 1).bfloat16(), matrix(1, 31, 2)[0].bfloat16()
-    rows = matrix(9, 48, 3)
-    found = WidenedFloat(weight, bias, False)(rows)
-    exact = torch.nn.functional.linear(rows.bfloat16().double(), weight.double(), bias.double())
-    assert found.dtype is torch.bfloat16
-    assert float((found.double() - exact).abs().max()) <= 2.0**-8 * float(exact.abs().max())
+FMA = pytest.mark.skipif(not float_works(FmaFloat, torch.float32), reason="not on this processor")
+
+
+@FMA
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@given(count=st.integers(1, 20), inputs=st.integers(1, 1200), outputs=st.integers(1, 110), data=st.data())
+def test_a_float_row_keeps_its_bits_in_any_company(
+    dtype: torch.dtype, count: int, inputs: int, outputs: int, data: st.DataObject
+) -> None:
+    """Its sums are taken in the order of its inputs, so here no trial is needed either."""
+    weight, bias = matrix(outputs, inputs, 1).to(dtype), matrix(1, outputs, 2)[0].to(dtype)
+    times, rows = FmaFloat(weight, bias, False), matrix(count, inputs, 3)
+    together, place = times(rows), data.draw(st.integers(0, count - 1))
+    assert torch.equal(times(rows[place : place + 1])[0], together[place])
+    exact = torch.nn.functional.linear(rows.to(dtype).double(), weight.double(), bias.double())
+    assert float((together - exact).abs().max()) <= 1e-6 * inputs
+
+
+@FMA
+@given(st.integers(1, 20), st.integers(1, 1200), st.integers(1, 110), st.booleans())
+def test_bfloat16_is_rounded_where_it_is_taken_and_nowhere_else(
+    count: int, inputs: int, outputs: int, with_gelu: bool
+) -> None:
+    weight, bias, rows = matrix(outputs, inputs, 1).bfloat16(), matrix(1, outputs, 2)[0], matrix(count, inputs, 3)
+    short = FmaFloat(weight, bias, with_gelu)(rows)
+    assert torch.equal(short, FmaFloat(weight.float(), bias, with_gelu)(rows.bfloat16().float()))
+
+
+OTHER_PROCESSOR = """
+import torch
+from model_access.engine.kernels import FmaFloat, VnniInt8, PlainFloat, int8_works
+from model_access.engine.tile_kernels import LANES
+torch.manual_seed(1)
+weight, bias, rows = torch.randn(70, 131), torch.randn(70), torch.randn(7, 131)
+found = FmaFloat(weight, bias, True)(rows)
+plain = PlainFloat(weight, bias, True)(rows)
+print(LANES, int8_works(VnniInt8), bool(torch.allclose(found, plain, atol=1e-5)))
+print(all(torch.equal(FmaFloat(weight, bias, True)(rows[:count]), found[:count]) for count in range(1, 7)))
+"""
+
+
+@FMA
+def test_half_as_wide_registers_do_as_well() -> None:
+    """As on a processor with AVX2 and nothing beyond, for which Numba is told to compile."""
+    narrow = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2,+f16c"}
+    ended = subprocess.run(
+        [sys.executable, "-c", OTHER_PROCESSOR],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **narrow},
+    )
+    assert ended.stdout.split("\n") == ["8 False True", "True", ""]

@@ -74,8 +74,8 @@ def test_a_portal_that_may_not_write_there_asks_and_is_content(
 
 
 COMPILED_ANEW = """
-from model_access.engine import attention_kernels, byte_kernels, row_kernels
-for module in (attention_kernels, byte_kernels, row_kernels):
+from model_access.engine import attention_kernels, byte_kernels, float_kernels, row_kernels
+for module in (attention_kernels, byte_kernels, float_kernels, row_kernels):
     for name, found in vars(module).items():
         if hasattr(found, "stats") and found.stats.cache_path:
             print(module.__name__, name, sum(found.stats.cache_misses.values()))
@@ -91,5 +91,12 @@ def test_another_process_loads_the_engine_s_own_and_compiles_nothing() -> None:
     )
     found = dict(line.rsplit(" ", 1) for line in ended.stdout.splitlines())
     names = {line.rsplit(" ", 1)[1] for line in found}
-    assert names == {"attend", "multiply", "whole_numbers", "scale_and_add", "scale_add_and_gelu"}
+    assert names == {
+        "attend",
+        "multiply_bytes",
+        "multiply_floats",
+        "whole_numbers",
+        "scale_and_add",
+        "scale_add_and_gelu",
+    }
     assert set(found.values()) == {"0"}
