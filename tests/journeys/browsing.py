@@ -17,10 +17,12 @@ from playwright.sync_api import (
     Playwright,
     Request,
     Response,
+    WebSocket,
     expect,
     sync_playwright,
 )
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 PATIENCE_MS = 30_000
 """How long anything may take to show; generous, because nothing here judges speed."""
@@ -49,13 +51,12 @@ _ANSWERED = "Failed to load resource"
 _PROBED = "/_stcore/"
 """What Streamlit's page looks for below each screen's address before it looks at the root, and does not find."""
 
-_PASS_TO = """path => new Promise(begun => {
-    const app = document.querySelector('[data-testid=stApp]');
-    const watch = {attributeFilter: ['data-test-script-state']};
-    new MutationObserver((_, watcher) => { watcher.disconnect(); begun(); }).observe(app, watch);
+_PASS_TO = """path => {
     history.pushState({}, '', path);
     dispatchEvent(new PopStateEvent('popstate'));
-})"""
+}"""
+
+_NEXT_FRAMES = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
 
 def chromium() -> str:
@@ -84,6 +85,10 @@ def _launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=chromium(), args=args)
 
 
+def _ends_a_run(frame: str | bytes) -> bool:
+    return isinstance(frame, bytes) and ForwardMsg.FromString(frame).WhichOneof("type") == "script_finished"
+
+
 @dataclass
 class Visitor:
     """One person at a browser of their own."""
@@ -93,6 +98,8 @@ class Visitor:
     expects_refusals: bool = False
     faults: list[str] = field(default_factory=list)
     """What went wrong so far: script errors, errors on the console, and requests that left for another host."""
+    _stream: WebSocket | None = None
+    """By which the page is told what to show."""
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(PATIENCE_MS)
@@ -100,10 +107,14 @@ class Visitor:
         self.page.on("console", self._heard)
         self.page.on("requestfinished", self._asked)
         self.page.on("response", self._answered)
+        self.page.on("websocket", self._connected)
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.text.startswith((*_HARMLESS, _ANSWERED)):
             self.faults.append(f"console: {message.text}")
+
+    def _connected(self, stream: WebSocket) -> None:
+        self._stream = stream
 
     def _answered(self, response: Response) -> None:
         path = urlsplit(response.url).path
@@ -127,7 +138,11 @@ class Visitor:
 
     def pass_to(self, path: str) -> None:
         """Come to an address as by the browser's history, with the page still loaded, until the screen is drawn."""
-        self.page.evaluate(_PASS_TO, path)
+        assert self._stream is not None, "no page was opened yet"
+        # Not from what the page says of itself: a busy browser draws the beginning and the end of a run at once.
+        with self._stream.expect_event("framereceived", _ends_a_run, timeout=PATIENCE_MS):
+            self.page.evaluate(_PASS_TO, path)
+        self.page.evaluate(_NEXT_FRAMES)
         self.settle()
 
     def settle(self) -> None:
