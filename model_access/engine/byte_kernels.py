@@ -1,6 +1,8 @@
-"""Products of rows with a weight of bytes, by the instruction that adds four of them to a sum at once (VNNI).
+"""Products of rows with a weight of bytes, whose sums are exact and so the same by whichever instruction.
 
-Loops written in Python are never compiled to it, so it is asked for by name.
+Four products at once are added to a sum where the processor has the instruction (VNNI); elsewhere bytes are widened to
+sixteen bits in the register, and two products at once are. Loops written in Python are compiled to neither, so both are
+asked for by name.
 """
 
 from dataclasses import dataclass
@@ -34,12 +36,45 @@ from model_access.engine.tile_kernels import (
 )
 
 _AT_ONCE: Final = 4
-_NOUGHT: Final = np.int32(128)
-"""What stands for 0 in a row: the instruction takes bytes without a sign from it, and with one from the weight."""
-_INSTRUCTION: Final = f"llvm.x86.avx512.vpdpbusd.{LANES * 32}"
+_BYTES, _WORDS = ir.VectorType(ir.IntType(8), 2 * LANES), ir.VectorType(ir.IntType(16), 2 * LANES)
 
-_IS_OFFERED: Final = processor_has("avx512vnni" if WIDE else "avxvnni")
-"""Whether this processor has the instruction."""
+
+def _turn_of_fours(builder: Any, rows: list[Emitted], panel: Emitted, sums: list[Sums]) -> list[Sums]:
+    name = f"llvm.x86.avx512.vpdpbusd.{LANES * 32}"
+    add = builder.module.declare_intrinsic(name, (), ir.FunctionType(INTS, [INTS] * 3))
+    weights = of_panel(builder, panel, INTS)
+    spread = [everywhere(builder, row, INTS) for row in rows]
+    return [
+        [builder.call(add, [one, four, weight]) for one, weight in zip(of_row, weights, strict=True)]
+        for of_row, four in zip(sums, spread, strict=True)
+    ]
+
+
+def _turn_of_pairs(builder: Any, rows: list[Emitted], panel: Emitted, sums: list[Sums]) -> list[Sums]:
+    name = "llvm.x86.avx512.pmaddw.d.512" if WIDE else "llvm.x86.avx2.pmadd.wd"
+    multiply = builder.module.declare_intrinsic(name, (), ir.FunctionType(INTS, [_WORDS] * 2))
+    for place in range(_AT_ONCE // 2):
+        from_here = builder.gep(panel, [constant(place * COLUMNS * 2)])
+        weights = [builder.sext(few, _WORDS) for few in vectors(builder, from_here, _BYTES, aligned=16)]
+        pairs = [everywhere(builder, builder.gep(row, [constant(place * 4)]), INTS) for row in rows]
+        words = [builder.bitcast(pair, _WORDS) for pair in pairs]
+        products = [[builder.call(multiply, [pair, weight]) for weight in weights] for pair in words]
+        sums = [
+            [builder.add(*each) for each in zip(*of_row, strict=True)] for of_row in zip(sums, products, strict=True)
+        ]
+    return sums
+
+
+_OF_FOURS: Final = processor_has("avx512vnni" if WIDE else "avxvnni")
+IS_OFFERED: Final = _OF_FOURS or processor_has("avx512bw" if WIDE else "avx2")
+"""Whether this processor has one of the instructions."""
+INSTRUCTION: Final = "vpdpbusd" if _OF_FOURS else "vpmaddwd"
+_NUMBER: Final = np.uint8 if _OF_FOURS else np.int16
+_NOUGHT: Final = np.int32(128 if _OF_FOURS else 0)
+"""What stands for 0 in a row: VNNI takes bytes without a sign from it, and with one from the weight."""
+_TILE: Final = (
+    Tile(INTS, _AT_ONCE, _turn_of_fours, unrolled=4) if _OF_FOURS else Tile(INTS, _AT_ONCE * 2, _turn_of_pairs)
+)
 
 
 @dataclass(frozen=True)
@@ -52,19 +87,6 @@ class Panels:
     """(outputs,) int32: what sums begin with, which takes off what ``_NOUGHT`` adds to them."""
 
 
-def _turn(builder: Any, rows: list[Emitted], panel: Emitted, sums: list[Sums]) -> list[Sums]:
-    add = builder.module.declare_intrinsic(_INSTRUCTION, (), ir.FunctionType(INTS, [INTS] * 3))
-    weights = of_panel(builder, panel, INTS)
-    spread = [everywhere(builder, row, INTS) for row in rows]
-    return [
-        [builder.call(add, [one, four, weight]) for one, weight in zip(of_row, weights, strict=True)]
-        for of_row, four in zip(sums, spread, strict=True)
-    ]
-
-
-_TILE: Final = Tile(INTS, _AT_ONCE, _turn, unrolled=4)
-
-
 def byte_panels(weight: torch.Tensor) -> Panels:
     """Of (outputs, inputs), int8."""
     outputs, inputs = weight.shape
@@ -72,7 +94,9 @@ def byte_panels(weight: torch.Tensor) -> Panels:
     whole = np.zeros((panels * COLUMNS, turns * _AT_ONCE), np.int8)
     whole[:outputs, :inputs] = weight.numpy()
     held = torch.empty((panels, turns, COLUMNS * _AT_ONCE), dtype=torch.int8).numpy()  # torch begins with a line
-    held.view(np.int32)[...] = whole.view(np.int32).reshape(panels, COLUMNS, turns).transpose(0, 2, 1)
+    taken = np.int32 if _OF_FOURS else np.int16
+    steps = whole.view(taken).reshape(panels, COLUMNS, -1)
+    held.view(taken).reshape(panels, -1, COLUMNS)[...] = steps.transpose(0, 2, 1)
     return Panels(held, -_NOUGHT * whole.sum(1, dtype=np.int32))
 
 
@@ -121,11 +145,11 @@ def _tile(_context, whole, first, count, panels, panel, starts, scales, bias, la
 
 @within()
 def _as_bytes(row, whole):  # type: ignore[no-untyped-def]  # compiled for what is given
-    """A row as bytes around ``_NOUGHT``; gives its largest magnitude, which stands for 127."""
+    """A row as whole numbers around ``_NOUGHT``; gives its largest magnitude, which stands for 127."""
     most = largest_of(row)
     factor = INT8_MOST / most
     for at in range(len(row)):
-        whole[at] = np.uint8(np.int32(np.rint(row[at] * factor)) + _NOUGHT)
+        whole[at] = _NUMBER(np.int32(np.rint(row[at] * factor)) + _NOUGHT)
     return most
 
 
@@ -134,14 +158,14 @@ _MULTIPLY: Final = (
 )
 
 
-@compiled(*([_MULTIPLY] if _IS_OFFERED else []))
+@compiled(*([_MULTIPLY] if IS_OFFERED else []))
 def multiply_bytes(rows, panels, starts, scales, bias, with_gelu, result):  # type: ignore[no-untyped-def]
     """``rows`` (rows, inputs) times the weight in ``panels``, then GELU if asked for: ``result`` (rows, outputs).
 
     Each row is divided by its largest magnitude. ``scales`` and ``bias`` are as long as ``starts``. Raises
     NotImplementedError where the instruction is not offered.
     """
-    whole = np.empty((len(rows), _AT_ONCE * panels.shape[1]), np.uint8)
+    whole = np.empty((len(rows), _AT_ONCE * panels.shape[1]), _NUMBER)
     largest = np.empty(len(rows), np.float32)
     if len(rows) == 1:  # not worth asking other threads for
         largest[0] = _as_bytes(rows[0], whole[0])

@@ -1,4 +1,4 @@
-"""Products of rows with a fixed matrix, packed once for the processor at hand (decisions 41 and 55).
+"""Products of rows with a fixed matrix, packed once for the processor at hand (decisions 41 and 58).
 
 The one module that names private operators of torch.
 
@@ -6,7 +6,6 @@ Each has a plain counterpart that needs none of them, used where an operator is 
 should here; the tests hold both against each other.
 """
 
-import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from torch.nn.functional import gelu, linear
 
 from model_access.build import Precision, Products
-from model_access.engine.byte_kernels import byte_panels, multiply_bytes
+from model_access.engine.byte_kernels import INSTRUCTION, byte_panels, multiply_bytes
 from model_access.engine.float_kernels import float_panels, multiply_floats
 from model_access.engine.row_kernels import INT8_MOST, scale_add_and_gelu, scale_and_add, whole_numbers
 from model_access.engine.tile_kernels import COLUMNS
@@ -23,8 +22,8 @@ from model_access.engine.tile_kernels import COLUMNS
 Product = Callable[[torch.Tensor], torch.Tensor]
 """From (rows, in) to (rows, out). Takes float32, or what another product gave; gives float32 or bfloat16."""
 
-_NOUGHT = 128
-"""What stands for 0 where only positive bytes are multiplied."""
+WEIGHT_BITS = 8
+"""Of each int8 weight, its sign included; with seven once, where a processor's own operators took no more exactly."""
 _ZERO = torch.zeros((), dtype=torch.double)
 _TINY = torch.finfo(torch.float32).tiny
 _EXACT_TERMS = 1024
@@ -44,8 +43,7 @@ def product(
     ``packed=False`` gives the plain counterpart.
     """
     if precision is Precision.INT8:
-        kind = int8_kind()
-        return (kind if packed else plain_of(kind))(weight, bias, with_gelu)
+        return (int8_kind() if packed else PlainInt8)(weight, bias, with_gelu)
     dtype = torch.float32 if precision is Precision.FLOAT32 else torch.bfloat16
     floats = float_kind(dtype) if packed else PlainFloat
     return floats(weight.to(dtype), None if bias is None else bias.to(dtype), with_gelu)
@@ -54,7 +52,7 @@ def product(
 def products_of(precision: Precision) -> Products:
     """How ``product`` computes here."""
     if precision is Precision.INT8:
-        return Products(kernel=int8_kind().name, weight_bits=int8_kind().weight_bits)
+        return Products(kernel=int8_kind().name, weight_bits=WEIGHT_BITS)
     return Products(kernel=float_kind(torch.float32 if precision is Precision.FLOAT32 else torch.bfloat16).name)
 
 
@@ -116,17 +114,15 @@ class _Int8:
     """
 
     name: str
-    weight_bits = 8
-    """Of each weight, its sign included; activations have eight in every kind."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, with_gelu: bool) -> None:
         self._bias = torch.zeros(len(weight)).numpy() if bias is None else bias.float().contiguous().numpy()
         self._with_gelu = with_gelu
         weight = weight.float()
-        most = 2 ** (self.weight_bits - 1) - 1
+        most = float(INT8_MOST)
         scales = weight.abs().amax(1).clamp_min(_TINY) / most
         whole = (weight / scales.unsqueeze(1)).round().clamp(-most, most).to(torch.int8)
-        self._hold(whole, scales / float(INT8_MOST))
+        self._hold(whole, scales / most)
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         rows = rows.float().contiguous()
@@ -146,10 +142,10 @@ class _Int8:
         raise NotImplementedError
 
 
-class VnniInt8(_Int8):
-    """Our own, from the bytes of a row to its finished numbers in one call, by the instruction for such sums."""
+class TiledInt8(_Int8):
+    """Our own, from a row to its finished numbers in one call, by what instruction the processor has for such sums."""
 
-    name = "vnni"
+    name = INSTRUCTION
 
     def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
         self._outputs, self._panels = len(weight), byte_panels(weight)
@@ -184,37 +180,6 @@ class OneDnnInt8(_Int8):
         return result
 
 
-class FbgemmInt8(_Int8):
-    """FBGEMM, which is quicker for few rows where there are no tiles."""
-
-    name = "fbgemm"
-
-    def _hold(self, weight: torch.Tensor, scales: torch.Tensor) -> None:
-        torch.backends.quantized.engine = "x86"
-        points = torch.zeros(len(weight), dtype=torch.long)
-        with warnings.catch_warnings():
-            # torch means to drop these tensors one day; then the operator is missing, and the next best is taken.
-            warnings.simplefilter("ignore", UserWarning)
-            quantised = torch._make_per_channel_quantized_tensor(weight, scales.double(), points, 0)  # noqa: SLF001 - private to torch; there is a fallback
-        self._packed: Any = torch.ops.quantized.linear_prepack(quantised, None)
-
-    def _sums(self, rows: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            rows, 1.0, _NOUGHT, self._packed
-        )
-        return result
-
-
-class FbgemmInt7(FbgemmInt8):
-    """FBGEMM where two products are added up in sixteen bits: with a bit less of the weights that is exact.
-
-    Two products of 63 and 255 fit; of 127 and 255 they do not. Weights give the bit, since a row of activations with
-    one large number among small ones needs it more.
-    """
-
-    weight_bits = 7
-
-
 class PlainInt8(_Int8):
     """float32 products of few enough integers to be exact."""
 
@@ -230,23 +195,12 @@ class PlainInt8(_Int8):
         return sums.mul_(self._scales)
 
 
-class PlainInt7(PlainInt8):
-    """The same of as few bits as ``FbgemmInt7`` has."""
-
-    weight_bits = FbgemmInt7.weight_bits
-
-
 def _filled_up(numbers: torch.Tensor | None, outputs: int) -> Any:
     """One number for each output of whole panels, nought where there is none."""
     filled = torch.zeros(-(-outputs // COLUMNS) * COLUMNS)
     if numbers is not None:
         filled[:outputs] = numbers
     return filled.numpy()
-
-
-def plain_of(kind: type[_Int8]) -> type[_Int8]:
-    """The plain kind that gives the same bits."""
-    return next(plain for plain in (PlainInt8, PlainInt7) if plain.weight_bits == kind.weight_bits)
 
 
 @cache
@@ -269,17 +223,17 @@ def float_works(kind: type[PackedFloat | FmaFloat], dtype: torch.dtype) -> bool:
 
 @cache
 def int8_kind() -> type[_Int8]:
-    """How int8 products are computed here: always in the same way on one machine, so that answers repeat."""
-    preferred: tuple[type[_Int8], ...] = (VnniInt8, FbgemmInt8, OneDnnInt8, FbgemmInt7)
+    """How int8 products are computed here: the quickest, since all give the same bits."""
+    preferred: tuple[type[_Int8], ...] = (TiledInt8, OneDnnInt8)
     if torch.cpu._is_amx_tile_supported():  # noqa: SLF001 - private to torch; there is a fallback
-        preferred = (OneDnnInt8, VnniInt8, FbgemmInt8, FbgemmInt7)
+        preferred = (OneDnnInt8, TiledInt8)
     return next((kind for kind in preferred if int8_works(kind)), PlainInt8)
 
 
 def int8_works(kind: type[_Int8]) -> bool:
-    """Whether an operator is there and does not saturate: without VNNI, sums are made in sixteen bits."""
+    """Whether an operator is there and does not saturate, as oneDNN's sums do that are made in sixteen bits."""
     weight, rows = torch.ones(32, 512), torch.ones(3, 512)
-    return _agrees(lambda: kind(weight, None, False)(rows), lambda: plain_of(kind)(weight, None, False)(rows))
+    return _agrees(lambda: kind(weight, None, False)(rows), lambda: PlainInt8(weight, None, False)(rows))
 
 
 def _agrees(packed: Callable[[], torch.Tensor], plain: Callable[[], torch.Tensor]) -> bool:

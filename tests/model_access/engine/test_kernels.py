@@ -11,22 +11,19 @@ from hypothesis import strategies as st
 
 from model_access.build import Precision, Products
 from model_access.engine.kernels import (
-    FbgemmInt7,
-    FbgemmInt8,
     FmaFloat,
     OneDnnInt8,
     PlainFloat,
-    PlainInt7,
     PlainInt8,
-    VnniInt8,
+    TiledInt8,
     float_kind,
     float_works,
     int8_kind,
     int8_works,
-    plain_of,
     product,
     products_of,
 )
+from model_access.engine.tile_kernels import WIDE
 
 CLOSE = {Precision.FLOAT32: 1e-5, Precision.BFLOAT16: 3e-2, Precision.INT8: 1e-2}
 
@@ -58,7 +55,7 @@ def test_a_product_is_near_the_exact_one(precision: Precision, allowed: float) -
     assert float(error) <= allowed * float(exact.abs().max())
 
 
-INT8 = [VnniInt8, OneDnnInt8, FbgemmInt8, PlainInt8, FbgemmInt7, PlainInt7]
+INT8 = [TiledInt8, OneDnnInt8, PlainInt8]
 
 
 @pytest.mark.parametrize("kind", INT8)
@@ -83,7 +80,7 @@ def test_every_int8_kind_gives_the_same_bits(
     if not int8_works(kind):
         pytest.skip("not on this processor")
     weight, activations = matrix(outputs, inputs, seed), matrix(rows, inputs, seed + 100)
-    assert torch.equal(kind(weight, None, False)(activations), plain_of(kind)(weight, None, False)(activations))
+    assert torch.equal(kind(weight, None, False)(activations), PlainInt8(weight, None, False)(activations))
 
 
 @pytest.mark.parametrize("precision", Precision)
@@ -97,7 +94,7 @@ def test_a_missing_operator_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise AttributeError("no such operator")
 
-    for name in ("PackedFloat.__init__", "OneDnnInt8._hold", "FbgemmInt8._hold", "VnniInt8._hold", "FmaFloat.__init__"):
+    for name in ("PackedFloat.__init__", "OneDnnInt8._hold", "TiledInt8._hold", "FmaFloat.__init__"):
         monkeypatch.setattr(f"model_access.engine.kernels.{name}", missing)
     caches = (float_kind, int8_kind)
     for asked in caches:
@@ -113,12 +110,13 @@ def test_a_missing_operator_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
             asked.cache_clear()
 
 
+@pytest.mark.parametrize("kind", INT8)
 @given(st.integers(1, 3000), st.sampled_from([1.0, -1.0]), st.sampled_from([1.0, -1.0]))
-def test_seven_bits_of_a_weight_leave_no_sum_that_is_cut_off(inputs: int, weight: float, row: float) -> None:
-    """Every product as large as it can be, which eight bits do not survive on a processor without VNNI."""
-    if not int8_works(FbgemmInt7):
+def test_no_sum_is_cut_off(kind: type[PlainInt8], inputs: int, weight: float, row: float) -> None:
+    """Every product as large as it can be: two of them do not fit sixteen bits."""
+    if not int8_works(kind):
         pytest.skip("not on this processor")
-    found = FbgemmInt7(torch.full((3, inputs), weight), None, False)(torch.full((2, inputs), row))
+    found = kind(torch.full((3, inputs), weight), None, False)(torch.full((2, inputs), row))
     assert torch.allclose(found, torch.full((2, 3), weight * row * inputs), rtol=1e-6)
 
 
@@ -152,27 +150,40 @@ def test_bfloat16_is_rounded_where_it_is_taken_and_nowhere_else(
 
 OTHER_PROCESSOR = """
 import torch
-from model_access.engine.kernels import FmaFloat, VnniInt8, PlainFloat, int8_works
+from model_access.engine.kernels import FmaFloat, PlainFloat, PlainInt8, TiledInt8
 from model_access.engine.tile_kernels import LANES
 torch.manual_seed(1)
 weight, bias, rows = torch.randn(70, 131), torch.randn(70), torch.randn(7, 131)
 found = FmaFloat(weight, bias, True)(rows)
 plain = PlainFloat(weight, bias, True)(rows)
-print(LANES, int8_works(VnniInt8), bool(torch.allclose(found, plain, atol=1e-5)))
+print(LANES, TiledInt8.name, bool(torch.allclose(found, plain, atol=1e-5)))
 print(all(torch.equal(FmaFloat(weight, bias, True)(rows[:count]), found[:count]) for count in range(1, 7)))
+exact = PlainInt8(weight, bias, True)(rows)
+print(all(torch.equal(TiledInt8(weight, bias, True)(rows[:count]), exact[:count]) for count in range(1, 7)))
 """
 
 
 @FMA
-def test_half_as_wide_registers_do_as_well() -> None:
-    """As on a processor with AVX2 and nothing beyond, for which Numba is told to compile."""
-    narrow = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx,+sse4.2,+f16c"}
+@pytest.mark.parametrize(
+    ("name", "features", "lanes"),
+    [
+        ("haswell", "+avx2,+fma,+avx,+sse4.2,+f16c", 8),
+        pytest.param(
+            "skylake-avx512",
+            "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512cd,+avx2,+fma,+avx,+sse4.2,+f16c",
+            16,
+            marks=pytest.mark.skipif(not WIDE, reason="not on this processor"),
+        ),
+    ],
+)
+def test_processors_with_less_do_as_well(name: str, features: str, lanes: int) -> None:
+    """Registers half as wide, and none of the instructions for bytes; Numba is told to compile for such a processor."""
     ended = subprocess.run(
         [sys.executable, "-c", OTHER_PROCESSOR],
         check=True,
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, **narrow},
+        env={**os.environ, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features},
     )
-    assert ended.stdout.split("\n") == ["8 False True", "True", ""]
+    assert ended.stdout.split("\n") == [f"{lanes} vpmaddwd True", "True", "True", ""]
