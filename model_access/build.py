@@ -21,7 +21,7 @@ class Products(Value):
 
     kernel: Annotated[str, Field(pattern=r"^[a-z0-9 ]{1,40}$")]
     weight_bits: int | None = Field(default=None, ge=2, le=8)
-    """Of each weight in int8: seven where the processor adds two products up in sixteen bits, else eight."""
+    """Of each weight in int8: eight, but seven in receipts of before decision 58 from processors without VNNI."""
 
 
 class EngineBuild(Value):

@@ -5,7 +5,8 @@ name says characters. Log-probabilities are natural logarithms over the model's 
 penalties, temperature, top-k and top-p are applied, in this order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, ValidationError
@@ -147,14 +148,6 @@ class Logprobs(Value):
     top_logprobs: tuple[dict[str, float] | None, ...] = ()
     text_offset: tuple[int, ...] = ()
 
-    def __add__(self, other: "Logprobs") -> "Logprobs":
-        return Logprobs(
-            tokens=self.tokens + other.tokens,
-            token_logprobs=self.token_logprobs + other.token_logprobs,
-            top_logprobs=self.top_logprobs + other.top_logprobs,
-            text_offset=self.text_offset + other.text_offset,
-        )
-
 
 class ChoiceDelta(Value):
     """The next piece of one choice. Concatenated, a choice's deltas are its whole answer, prompt included if echoed."""
@@ -166,6 +159,21 @@ class ChoiceDelta(Value):
     logprobs: Logprobs | None = None
     finish_reason: FinishReason | None = None
     """Set on the last delta of the choice only."""
+
+
+def joined(deltas: Sequence[ChoiceDelta]) -> ChoiceDelta:
+    """Pieces of one choice that follow one another, as one. At least one is given."""
+    if len(deltas) == 1:
+        return deltas[0]
+    scored = [delta.logprobs for delta in deltas if delta.logprobs is not None]
+    columns = (tuple(chain.from_iterable(getattr(one, name) for one in scored)) for name in Logprobs.model_fields)
+    return ChoiceDelta(
+        index=deltas[0].index,
+        text="".join(delta.text for delta in deltas),
+        token_ids=tuple(chain.from_iterable(delta.token_ids for delta in deltas)),
+        logprobs=Logprobs(**dict(zip(Logprobs.model_fields, columns, strict=True))) if scored else None,
+        finish_reason=deltas[-1].finish_reason,
+    )
 
 
 def rounded(delta: ChoiceDelta, decimals: int | None) -> ChoiceDelta:
@@ -241,20 +249,7 @@ class ChoiceResult(Value):
 
 def assemble(deltas: Iterable[ChoiceDelta]) -> tuple[ChoiceResult, ...]:
     """The choices that ``deltas`` make up, in order of index."""
-    choices: dict[int, ChoiceResult] = {}
+    choices: dict[int, list[ChoiceDelta]] = {}
     for delta in deltas:
-        before = choices.get(delta.index)
-        if before is None:
-            choices[delta.index] = ChoiceResult(**dict(delta))
-            continue
-        joined = before.logprobs
-        if delta.logprobs is not None:
-            joined = delta.logprobs if joined is None else joined + delta.logprobs
-        choices[delta.index] = ChoiceResult(
-            index=delta.index,
-            text=before.text + delta.text,
-            token_ids=before.token_ids + delta.token_ids,
-            logprobs=joined,
-            finish_reason=delta.finish_reason or before.finish_reason,
-        )
-    return tuple(choices[index] for index in sorted(choices))
+        choices.setdefault(delta.index, []).append(delta)
+    return tuple(ChoiceResult(**dict(joined(choices[index]))) for index in sorted(choices))

@@ -39,6 +39,7 @@ from model_access.worker.frames import (
     parse_to_worker,
     read_bytes,
 )
+from model_access.worker.pacing import Pacing
 from model_access.worker.templates import Layout
 
 _ALIVE_EVERY_S = 1.0
@@ -61,12 +62,13 @@ def serve(folder: Path, commands: IO[bytes], answers: IO[bytes]) -> int:
     layout = Layout(template) if template is not None else None
     inbox: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(commands, inbox), daemon=True).start()
+    pacing = Pacing()
     while True:
-        open_end = _obey(engine, layout, inbox, link)
+        open_end = _obey(engine, layout, inbox, link, pacing)
         if not open_end:
             return 0
         if not engine.idle:
-            _advance(engine, link)
+            _advance(engine, link, pacing)
 
 
 class _Link:
@@ -76,9 +78,9 @@ class _Link:
         self._stream = stream
         self._last = time.monotonic()
 
-    def send(self, frame: Value) -> None:
-        """Write one frame; blocks while the portal does not read."""
-        self._stream.write(encode(frame))
+    def send(self, *frames: Value) -> None:
+        """Write frames; blocks while the portal does not read."""
+        self._stream.write(b"".join(map(encode, frames)))
         self._stream.flush()
         self._last = time.monotonic()
 
@@ -110,7 +112,9 @@ def _listen(commands: IO[bytes], inbox: "queue.SimpleQueue[Command]") -> None:
     inbox.put(None)
 
 
-def _obey(engine: Engine, layout: Layout | None, inbox: "queue.SimpleQueue[Command]", link: _Link) -> bool:
+def _obey(
+    engine: Engine, layout: Layout | None, inbox: "queue.SimpleQueue[Command]", link: _Link, pacing: Pacing
+) -> bool:
     """Take in the waiting commands, or wait for one when there is nothing to do; whether the portal is still there.
 
     A template takes as long as it likes, within its seconds: beside answers under way one is run between two steps.
@@ -129,7 +133,8 @@ def _obey(engine: Engine, layout: Layout | None, inbox: "queue.SimpleQueue[Comma
         elif isinstance(command, Cancel):
             used = engine.cancel(command.ticket)
             if used is not None:
-                link.send(Stopped(ticket=command.ticket, completion_tokens=used))
+                held = map(_frame, pacing.called_off(command.ticket))
+                link.send(*filter(None, held), Stopped(ticket=command.ticket, completion_tokens=used))
     return True
 
 
@@ -145,11 +150,10 @@ def _answer(layout: Layout | None, command: Render, link: _Link) -> None:
     link.send(NotRendered(ticket=command.ticket, message=message))
 
 
-def _advance(engine: Engine, link: _Link) -> None:
-    for event in engine.step():
-        frame = _frame(event)
-        if frame is not None:
-            link.send(frame)
+def _advance(engine: Engine, link: _Link, pacing: Pacing) -> None:
+    frames = [frame for event in pacing.paced(engine.step()) if (frame := _frame(event)) is not None]
+    if frames:
+        link.send(*frames)
     link.show_life()
 
 

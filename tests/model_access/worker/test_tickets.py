@@ -100,7 +100,7 @@ def test_log_probabilities_are_of_the_tokens_they_come_with_and_no_more_than_ask
     in_flight([], logprobs=2).piece(piece(logprobs=COLUMNS))
     lies = {
         "fewer": Logprobs(),
-        "more": COLUMNS + COLUMNS,
+        "more": Logprobs(**{name: getattr(COLUMNS, name) * 2 for name in Logprobs.model_fields}),
         "a column more": COLUMNS.model_copy(update={"text_offset": (0, 1)}),
         "a long name": COLUMNS.model_copy(update={"tokens": ("a" * 10_000,)}),
         "a long alternative": COLUMNS.model_copy(update={"top_logprobs": ({"a" * 10_000: -1.0},)}),
