@@ -63,3 +63,7 @@ def _fingerprint(sought: list[Path]) -> str:
     features = next((line for line in told if line.startswith("flags")), "")
     parts = (*(source.read_text() for source in sought), version("numba"), sys.version, features)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    keep_compiled()
