@@ -18,9 +18,6 @@ from portal.api.server import serve
 from portal.composition import Portal
 from portal.config import Settings, load
 
-WORDS = 6
-"""Pieces of an answer before the pause."""
-
 
 class PausingPool(WorkerPool):
     """The real pool; each request is halted once, until it is cancelled."""
@@ -35,15 +32,15 @@ class PausingPool(WorkerPool):
         share: Share | None = None,
     ) -> Ticket:
         """As the real one, with the pause."""
-        pieces = 0
+        halted = False
 
         def hear(event: RunEvent) -> None:
-            nonlocal pieces
+            nonlocal halted
             on_event(event)
-            if isinstance(event, ChoiceDelta):
-                pieces += 1
-                if pieces == WORDS:
-                    self._tell(checkpoint_id, signal.SIGSTOP)
+            # At the first piece that can be seen: a few of them are a whole answer.
+            if isinstance(event, ChoiceDelta) and event.text.strip() and not halted:
+                halted = True
+                self._tell(checkpoint_id, signal.SIGSTOP)
 
         ticket = super().submit(checkpoint_id, request, hear, holder=holder, share=share)
 
